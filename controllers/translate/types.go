@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package translate decides: from everything that the cluster says, which
+// document the brokers serve and which verdict each object gets.
+//
+// It is pure: no context, client, logger or clock. A user's mistake is a
+// verdict, never an error. The same inputs give the same, sorted, output.
+package translate
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// Inputs is everything that a document depends on.
+type Inputs struct {
+	Settings Settings
+	// Vendors, Credentials and Clients are the objects, in any order. Those of
+	// another broker class are ignored.
+	Vendors     []*oauthv1alpha1.OAuthVendor
+	Credentials []*oauthv1alpha1.BYOCCredential
+	Clients     []*oauthv1alpha1.BrokerClient
+	// Namespaces holds the labels of each namespace by name; nil in namespaced
+	// mode, where selectors are refused.
+	Namespaces map[string]map[string]string
+	// Secrets holds every Secret that an object names. A missing entry means the
+	// Secret does not exist.
+	Secrets map[types.NamespacedName]Secret
+	// Discovered holds what discovery found, by vendor. A missing entry means that
+	// it has not answered yet.
+	Discovered map[string]Discovered
+}
+
+// Settings are the install's own.
+type Settings struct {
+	// BrokerClass of this install; objects of another class are left alone.
+	BrokerClass string
+	// PublicURL of the broker, https://host without a trailing slash.
+	PublicURL string
+	// OperatorNamespace holds the Secrets that OAuthVendors name.
+	OperatorNamespace string
+	// Namespaced is true where the operator cannot read namespaces.
+	Namespaced bool
+}
+
+// Secret is one version of a Secret.
+type Secret struct {
+	UID             string
+	ResourceVersion string
+	Data            map[string]secret.Text
+	// Unreadable is true where the API server refused to let the operator read it.
+	Unreadable bool
+}
+
+// Discovered is what a vendor's metadata document said.
+type Discovered struct {
+	// Endpoints of the last good document; nil where there was none yet.
+	Endpoints *oauthv1alpha1.Endpoints
+	// IssuerParameter is authorization_response_iss_parameter_supported (RFC 9207).
+	IssuerParameter bool
+	// Problem is why the last try failed; empty when it did not. With Endpoints
+	// set, the last good document goes on serving.
+	Problem string
+}
+
+// Output is a document and a verdict for each object of this class.
+type Output struct {
+	Document runtimeconfig.Document
+	// Verdicts sorted by kind, namespace, name.
+	Verdicts []Verdict
+}
+
+// Ref names an object.
+type Ref struct {
+	Kind      string // OAuthVendor, BYOCCredential or BrokerClient
+	Namespace string
+	Name      string
+}
+
+// Check is the outcome for one condition.
+type Check struct {
+	OK      bool
+	Reason  string
+	Message string
+}
+
+// Verdict is what status should say of an object, besides Programmed and
+// Ready, which depend on the brokers.
+type Verdict struct {
+	Ref          Ref
+	Generation   int64
+	Accepted     Check
+	ResolvedRefs Check
+	// Items are the ids of the published items that this object depends on (for a
+	// credential: its own and its vendor's); empty where nothing is published.
+	Items []string
+	// RedirectURI to register at the vendor (vendors and credentials).
+	RedirectURI string
+	// ClientID at the broker (clients).
+	ClientID string
+	// ObservedSecret is the version of the Secret that was used.
+	ObservedSecret *oauthv1alpha1.ObservedSecret
+}

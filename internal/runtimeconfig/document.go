@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package runtimeconfig is THE CONTRACT between whoever makes the broker's
+// configuration (the operator, the file source) and the broker that serves it.
+//
+// A Document lists vendors, credentials and clients with every default and
+// every decision made: the broker looks things up and never interprets a
+// manifest. It is published as Items spread over Shards, named by one Index
+// (see wire.go). Load turns Index and Shards into a Snapshot: immutable,
+// indexed, swapped as a whole.
+//
+// Compatibility: a broker reads every document of its Format, and refuses
+// unknown members, so that an operator that is newer than its brokers is
+// noticed instead of half understood.
+package runtimeconfig
+
+import "github.com/oauthbroker/oauth-broker/internal/secret"
+
+// Format is the version of the document that this package writes and reads.
+// Another format gets another index name, so that readers never meet it.
+const Format = 1
+
+// Document is the whole configuration of one broker class.
+type Document struct {
+	Vendors     []Vendor
+	Credentials []Credential
+	Clients     []Client
+}
+
+// Vendor is one vendor with all defaults applied.
+type Vendor struct {
+	Name        string `json:"name"`
+	UID         string `json:"uid"`
+	DisplayName string `json:"displayName"`
+	// Target is nil where the vendor's variables have no defaults: then only
+	// credentials that bring a Target of their own can be used.
+	Target        *Target       `json:"target,omitempty"`
+	Authorize     Authorize     `json:"authorize"`
+	Callback      Callback      `json:"callback"`
+	Scopes        Scopes        `json:"scopes"`
+	PKCE          bool          `json:"pkce"`
+	ClientAuth    ClientAuth    `json:"clientAuth"`
+	TokenRequest  TokenRequest  `json:"tokenRequest"`
+	TokenResponse TokenResponse `json:"tokenResponse"`
+	Identity      Identity      `json:"identity"`
+	Refresh       Refresh       `json:"refresh"`
+	Revocation    Revocation    `json:"revocation"`
+	// Introspection is true where the vendor answers RFC 7662.
+	Introspection bool         `json:"introspection,omitempty"`
+	Resource      Resource     `json:"resource"`
+	Registration  Registration `json:"registration"`
+	// Environment names the variables that hold the platform's credentials, nil
+	// where the vendor has none there.
+	Environment *Environment `json:"environment,omitempty"`
+	// SharedUse says who may use shared and environment credentials.
+	SharedUse NamespaceSet `json:"sharedUse"`
+	// SelfRegisteredUse lets self-registered clients use them too.
+	SelfRegisteredUse bool `json:"selfRegisteredUse,omitempty"`
+	// Trusted namespaces skip the consent page.
+	Trusted   NamespaceSet `json:"trusted"`
+	Transport Transport    `json:"transport"`
+}
+
+// Target is what depends on a vendor's variables: where requests go and the
+// values that they carry. Every reference is expanded.
+type Target struct {
+	// Issuer is the vendor's issuer identifier, empty where it has none.
+	Issuer string `json:"issuer,omitempty"`
+	// IDTokenIssuer is the iss expected in ID tokens; it may hold {tid}.
+	IDTokenIssuer       string      `json:"idTokenIssuer,omitempty"`
+	Endpoints           Endpoints   `json:"endpoints"`
+	AuthorizeParameters []Parameter `json:"authorizeParameters,omitempty"`
+	TokenParameters     []Parameter `json:"tokenParameters,omitempty"`
+	RefreshParameters   []Parameter `json:"refreshParameters,omitempty"`
+	// Resource is the fixed resource indicator, empty where there is none.
+	Resource string `json:"resource,omitempty"`
+	// IssuerParameter is true where the vendor's metadata advertises iss in
+	// authorization responses (RFC 9207 section 3).
+	IssuerParameter bool `json:"issuerParameter,omitempty"`
+}
+
+// Endpoints are absolute URLs; empty where the vendor has none. Refresh is
+// never empty: it repeats Token where the vendor has no endpoint of its own.
+type Endpoints struct {
+	Authorization string `json:"authorization"`
+	Token         string `json:"token"`
+	Refresh       string `json:"refresh"`
+	Revocation    string `json:"revocation,omitempty"`
+	Introspection string `json:"introspection,omitempty"`
+	Userinfo      string `json:"userinfo,omitempty"`
+	JWKS          string `json:"jwks,omitempty"`
+	Registration  string `json:"registration,omitempty"`
+}
+
+// Parameter is a name and a value.
+type Parameter struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Authorize shapes the authorization request.
+type Authorize struct {
+	OmitResponseType bool     `json:"omitResponseType,omitempty"`
+	FormPost         bool     `json:"formPost,omitempty"`
+	PassParameters   []string `json:"passParameters,omitempty"`
+	// Renames maps a standard parameter name to the vendor's.
+	Renames map[string]string `json:"renames,omitempty"`
+	// HandleState sends a bare handle of at most 64 bytes as state.
+	HandleState bool `json:"handleState,omitempty"`
+}
+
+// CallbackPath says which redirect URI is used at the vendor.
+type CallbackPath string
+
+// The callback paths.
+const (
+	CallbackShared     CallbackPath = "shared"
+	CallbackVendor     CallbackPath = "vendor"
+	CallbackCredential CallbackPath = "credential"
+)
+
+// IssuerParameter says what is expected of iss in an authorization response.
+type IssuerParameter string
+
+// The expectations of iss.
+const (
+	IssuerWhenPresent IssuerParameter = "whenPresent"
+	IssuerRequired    IssuerParameter = "required"
+	IssuerIgnored     IssuerParameter = "ignored"
+)
+
+// Callback says how the vendor answers.
+type Callback struct {
+	Path              CallbackPath    `json:"path"`
+	IssuerParameter   IssuerParameter `json:"issuerParameter"`
+	CodeParameter     string          `json:"codeParameter"`
+	CaptureParameters []string        `json:"captureParameters,omitempty"`
+}
+
+// Scopes says which scopes exist and how they are written.
+type Scopes struct {
+	Default []string `json:"default,omitempty"`
+	// Allowed scopes; empty means any well-formed one.
+	Allowed []string `json:"allowed,omitempty"`
+	Always  []string `json:"always,omitempty"`
+	// Separator is " ", "," or "+".
+	Separator string `json:"separator"`
+	Parameter string `json:"parameter"`
+	// Omit sends no scope at all.
+	Omit         bool              `json:"omit,omitempty"`
+	Descriptions map[string]string `json:"descriptions,omitempty"`
+}
+
+// ClientAuthMethod is how the broker authenticates at the vendor; the values
+// are those of the OAuth Token Endpoint Authentication Methods registry.
+type ClientAuthMethod string
+
+// The client authentication methods.
+const (
+	AuthBasic         ClientAuthMethod = "client_secret_basic"
+	AuthPost          ClientAuthMethod = "client_secret_post"
+	AuthPrivateKeyJWT ClientAuthMethod = "private_key_jwt"
+	AuthNone          ClientAuthMethod = "none"
+)
+
+// ClientAuth is how the broker authenticates at the vendor.
+type ClientAuth struct {
+	Method ClientAuthMethod `json:"method"`
+	// RawBasic leaves out the form-urlencoding of RFC 6749 section 2.3.1.
+	RawBasic bool `json:"rawBasic,omitempty"`
+	// Algorithm and KeyID shape the assertion of private_key_jwt.
+	Algorithm string `json:"algorithm,omitempty"`
+	KeyID     string `json:"keyID,omitempty"`
+	// TokenEndpointAudience puts the token endpoint into aud instead of the issuer.
+	TokenEndpointAudience bool `json:"tokenEndpointAudience,omitempty"`
+}
+
+// TokenRequest shapes requests to the token endpoint.
+type TokenRequest struct {
+	JSON            bool        `json:"json,omitempty"`
+	Headers         []Parameter `json:"headers,omitempty"`
+	OmitGrantType   bool        `json:"omitGrantType,omitempty"`
+	OmitRedirectURI bool        `json:"omitRedirectURI,omitempty"`
+}
+
+// ResponseFormat is how a token response is written.
+type ResponseFormat string
+
+// The response formats.
+const (
+	FormatJSON          ResponseFormat = "json"
+	FormatForm          ResponseFormat = "form"
+	FormatByContentType ResponseFormat = "byContentType"
+)
+
+// TokenResponse says where things are in a token response.
+type TokenResponse struct {
+	Format ResponseFormat `json:"format"`
+	// ErrorPath, ErrorEquals and ErrorCodePath recognise an error inside a 200;
+	// ErrorPath is empty where a top-level error member is the only sign.
+	ErrorPath     string `json:"errorPath,omitempty"`
+	ErrorEquals   string `json:"errorEquals,omitempty"`
+	ErrorCodePath string `json:"errorCodePath,omitempty"`
+	// Paths maps a standard member name to its dotted path at this vendor.
+	Paths map[string]string `json:"paths,omitempty"`
+	// TokenTypes are accepted besides bearer.
+	TokenTypes        []string `json:"tokenTypes,omitempty"`
+	TokenTypeOptional bool     `json:"tokenTypeOptional,omitempty"`
+	Milliseconds      bool     `json:"milliseconds,omitempty"`
+	// ScopeSeparator is " ", "," or "+".
+	ScopeSeparator string `json:"scopeSeparator"`
+}
+
+// IDTokenMode says what becomes of ID tokens.
+type IDTokenMode string
+
+// The ID token modes.
+const (
+	IDTokenValidated   IDTokenMode = "validated"
+	IDTokenRequired    IDTokenMode = "required"
+	IDTokenUnvalidated IDTokenMode = "unvalidated"
+)
+
+// Identity says how ID tokens are validated.
+type Identity struct {
+	IDToken    IDTokenMode `json:"idToken"`
+	Algorithms []string    `json:"algorithms"`
+	Audiences  []string    `json:"audiences,omitempty"`
+	OmitNonce  bool        `json:"omitNonce,omitempty"`
+}
+
+// Refresh says how tokens are refreshed.
+type Refresh struct {
+	Unsupported bool `json:"unsupported,omitempty"`
+	// SingleUse vendors refuse a refresh token that was used once.
+	SingleUse       bool `json:"singleUse,omitempty"`
+	Static          bool `json:"static,omitempty"`
+	OmitScope       bool `json:"omitScope,omitempty"`
+	SendRedirectURI bool `json:"sendRedirectURI,omitempty"`
+	// Raw hands the vendor's refresh token out as it is.
+	Raw bool `json:"raw,omitempty"`
+}
+
+// Revocation says how the vendor revokes. Style repeats the API's enum.
+type Revocation struct {
+	Style             string `json:"style"`
+	Tokens            string `json:"tokens,omitempty"`
+	WholeGrant        bool   `json:"wholeGrant,omitempty"`
+	SharedDenied      bool   `json:"sharedDenied,omitempty"`
+	TokenParameter    string `json:"tokenParameter,omitempty"`
+	ClientCredentials string `json:"clientCredentials,omitempty"`
+	SuccessStatus     []int  `json:"successStatus,omitempty"`
+	GoneStatus        []int  `json:"goneStatus,omitempty"`
+}
+
+// ResourceMode says what becomes of the resource parameter (RFC 8707).
+type ResourceMode string
+
+// The resource modes.
+const (
+	ResourcePass  ResourceMode = "pass"
+	ResourceFixed ResourceMode = "fixed"
+	ResourceOmit  ResourceMode = "omit"
+)
+
+// Resource says what becomes of the resource parameter.
+type Resource struct {
+	Mode        ResourceMode `json:"mode"`
+	Parameter   string       `json:"parameter"`
+	OnAuthorize bool         `json:"onAuthorize,omitempty"`
+	OnToken     bool         `json:"onToken,omitempty"`
+	OnRefresh   bool         `json:"onRefresh,omitempty"`
+	Allowed     []string     `json:"allowed,omitempty"`
+}
+
+// Registration says how apps are registered at the vendor.
+type Registration struct {
+	// Mode repeats the API's enum: Disabled, Open, InitialAccessToken.
+	Mode      string `json:"mode"`
+	Anonymous bool   `json:"anonymous,omitempty"`
+	Scheme    string `json:"scheme,omitempty"`
+	// InitialAccessToken travels in the wire form only (see wire.go).
+	InitialAccessToken secret.Text `json:"-"`
+	Metadata           []Parameter `json:"metadata,omitempty"`
+}
+
+// Environment names the variables that hold a client id and secret.
+type Environment struct {
+	ClientIDVariable     string `json:"clientIDVariable"`
+	ClientSecretVariable string `json:"clientSecretVariable"`
+}
+
+// NamespaceSet is a set of namespaces.
+type NamespaceSet struct {
+	All   bool     `json:"all,omitempty"`
+	Names []string `json:"names,omitempty"`
+}
+
+// Transport bounds the calls to a vendor.
+type Transport struct {
+	TimeoutSeconds   int    `json:"timeoutSeconds"`
+	MaxResponseBytes int    `json:"maxResponseBytes"`
+	CABundle         string `json:"caBundle,omitempty"`
+}
+
+// Source says where a credential comes from.
+type Source string
+
+// The sources of credentials, in the order of preference.
+const (
+	SourceBYOC        Source = "byoc"
+	SourceShared      Source = "shared"
+	SourceEnvironment Source = "environment"
+)
+
+// Credential is an OAuth app at a vendor.
+type Credential struct {
+	Source Source `json:"source"`
+	// Namespace and Name of the BYOCCredential; empty for a shared credential.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	// UID of the BYOCCredential, or of the vendor.
+	UID    string `json:"uid"`
+	Vendor string `json:"vendor"`
+	// Default is chosen for clients of the namespace that name no credential.
+	Default bool `json:"default,omitempty"`
+	// NotReady is why the credential cannot be used, for example SecretNotFound;
+	// empty when it can. Such a credential is still chosen, and the login fails.
+	NotReady string `json:"notReady,omitempty"`
+	// ClientID is the client identifier at the vendor.
+	ClientID string `json:"clientID,omitempty"`
+	// ClientSecret and PrivateKey travel in the wire form only (see wire.go).
+	ClientSecret secret.Text `json:"-"`
+	PrivateKey   secret.Text `json:"-"`
+	// Target overrides the vendor's where its variables have values of this credential.
+	Target *Target `json:"target,omitempty"`
+}
+
+// BrokerAuthMethod is how a client authenticates at the broker.
+type BrokerAuthMethod string
+
+// The ways to authenticate at the broker.
+const (
+	ClientNone          BrokerAuthMethod = "none"
+	ClientSecret        BrokerAuthMethod = "client_secret"
+	ClientPrivateKeyJWT BrokerAuthMethod = "private_key_jwt"
+)
+
+// Client is a registered client of the broker.
+type Client struct {
+	// ID is <namespace>.<name>.
+	ID           string           `json:"id"`
+	Namespace    string           `json:"namespace"`
+	UID          string           `json:"uid"`
+	DisplayName  string           `json:"displayName"`
+	Native       bool             `json:"native,omitempty"`
+	RedirectURIs []string         `json:"redirectURIs"`
+	Auth         BrokerAuthMethod `json:"auth"`
+	// SecretSHA256 are the SHA-256 sums (hex) of the accepted client secrets,
+	// which have at least 32 characters. The secrets themselves are not published.
+	SecretSHA256 []string `json:"secretSHA256,omitempty"`
+	// JWKS is the client's public key set.
+	JWKS    string          `json:"jwks,omitempty"`
+	Vendors []AllowedVendor `json:"vendors"`
+	// AlwaysConsent shows the consent page even where the namespace is trusted.
+	AlwaysConsent bool `json:"alwaysConsent,omitempty"`
+	// SharedUse and Trusted name the vendors that grant it to this client's
+	// namespace by a label selector; they add to the vendors' own NamespaceSets.
+	SharedUse  []string    `json:"sharedUse,omitempty"`
+	Trusted    []string    `json:"trusted,omitempty"`
+	Encryption *Encryption `json:"encryption,omitempty"`
+	// NotReady is why the client cannot be used; empty when it can.
+	NotReady string `json:"notReady,omitempty"`
+}
+
+// AllowedVendor is a vendor that a client may use.
+type AllowedVendor struct {
+	Name string `json:"name"`
+	// Scopes that the client may ask for; empty means all that the vendor allows.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// Encryption makes token responses JWEs.
+type Encryption struct {
+	Algorithm string `json:"algorithm"`
+	JWK       string `json:"jwk"`
+}

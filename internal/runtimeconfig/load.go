@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runtimeconfig
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Missing lists the shards of i that prev did not load yet; prev may be nil.
+func (i Index) Missing(prev *Snapshot) []string {
+	var names []string
+	for _, s := range i.Shards {
+		if prev == nil || prev.parsed[s.Name] == nil {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// Load makes the snapshot of an index. shards holds the content of at least
+// the shards that Missing names; the others are taken from prev, which may be
+// nil. Every shard is checked against its name (an HMAC of its content) and
+// every item against its place. On an error prev stays good.
+func Load(i Index, shards map[string][]byte, prev *Snapshot, o Options) (*Snapshot, error) {
+	parsed := make(map[string]map[string]entry, len(i.Shards))
+	var d Document
+	for _, ref := range i.Shards {
+		entries, err := shardEntries(i, ref, shards, prev)
+		if err != nil {
+			return nil, fmt.Errorf("shard %s: %w", ref.Name, err)
+		}
+		parsed[ref.Name] = entries
+		for _, e := range entries {
+			d.add(e)
+		}
+	}
+	s, err := NewSnapshot(d, i.Revision(), i.Sequence, o)
+	if err != nil {
+		return nil, err
+	}
+	s.parsed = parsed
+	return s, nil
+}
+
+func shardEntries(i Index, ref ShardRef, shards map[string][]byte, prev *Snapshot) (map[string]entry, error) {
+	if prev != nil {
+		if e := prev.parsed[ref.Name]; e != nil {
+			return e, nil
+		}
+	}
+	content, ok := shards[ref.Name]
+	if !ok {
+		return nil, errors.New("content is missing")
+	}
+	if ShardName(i.NameKey, content) != ref.Name {
+		return nil, errors.New("content does not match the name")
+	}
+	items, err := DecodeShard(content)
+	if err != nil {
+		return nil, err
+	}
+	entries := make(map[string]entry, len(items))
+	for n, it := range items {
+		if !strings.HasPrefix(Hash(it.ID), ref.Prefix) {
+			return nil, fmt.Errorf("item %d is in the wrong shard", n)
+		}
+		if _, twice := entries[it.ID]; twice {
+			return nil, fmt.Errorf("item %d is there twice", n)
+		}
+		if entries[it.ID], err = decodeItem(it); err != nil {
+			return nil, fmt.Errorf("item %d: %w", n, err)
+		}
+	}
+	return entries, nil
+}
+
+func (d *Document) add(e entry) {
+	switch {
+	case e.vendor != nil:
+		d.Vendors = append(d.Vendors, *e.vendor)
+	case e.credential != nil:
+		d.Credentials = append(d.Credentials, *e.credential)
+	case e.client != nil:
+		d.Clients = append(d.Clients, *e.client)
+	}
+}

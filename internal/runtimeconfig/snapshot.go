@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runtimeconfig
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// Snapshot is an immutable, indexed Document. Everything reachable from it is
+// shared between goroutines and must not be changed.
+type Snapshot struct {
+	// Sequence increases with every publish; 0 for a file source.
+	Sequence int64
+	// Revision names the content: equal content, equal revision.
+	Revision string
+	// LoadedAt is when the snapshot was made.
+	LoadedAt time.Time
+
+	vendors  map[string]*Vendor
+	clients  map[string]*Client
+	byoc     map[[2]string]*Credential   // namespace, name
+	defaults map[[2]string]*Credential   // namespace, vendor
+	platform map[string]*Credential      // vendor: shared, else environment
+	parsed   map[string]map[string]entry // shard name -> entries, for reuse by the next Load
+}
+
+// Errors of Choose.
+var (
+	// ErrNoCredential: the client has no credential for the vendor.
+	ErrNoCredential = errors.New("no credential for this vendor")
+	// ErrCredentialNotReady: the chosen credential cannot be used.
+	ErrCredentialNotReady = errors.New("credential not ready")
+)
+
+// Options are what a snapshot takes from the broker's surroundings.
+type Options struct {
+	// LookupEnv finds environment variables (os.LookupEnv); nil finds none.
+	LookupEnv func(string) (string, bool)
+	// Now is the clock (time.Now).
+	Now func() time.Time
+}
+
+// NewSnapshot indexes d. It returns an error for a document that contradicts
+// itself: two objects of one name, or a credential of an unknown vendor.
+func NewSnapshot(d Document, revision string, sequence int64, o Options) (*Snapshot, error) {
+	s := &Snapshot{
+		Sequence: sequence, Revision: revision, LoadedAt: o.Now(),
+		vendors:  make(map[string]*Vendor, len(d.Vendors)),
+		clients:  make(map[string]*Client, len(d.Clients)),
+		byoc:     make(map[[2]string]*Credential, len(d.Credentials)),
+		defaults: make(map[[2]string]*Credential, len(d.Credentials)),
+		platform: make(map[string]*Credential, len(d.Vendors)),
+	}
+	for i := range d.Vendors {
+		v := &d.Vendors[i]
+		if err := v.validate(); err != nil {
+			return nil, fmt.Errorf("vendor %q: %w", v.Name, err)
+		}
+		if s.vendors[v.Name] != nil {
+			return nil, fmt.Errorf("vendor %q is there twice", v.Name)
+		}
+		s.vendors[v.Name] = v
+	}
+	for i := range d.Credentials {
+		if err := s.addCredential(&d.Credentials[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range d.Clients {
+		c := &d.Clients[i]
+		if err := c.validate(); err != nil {
+			return nil, fmt.Errorf("client %q: %w", c.ID, err)
+		}
+		if s.clients[c.ID] != nil {
+			return nil, fmt.Errorf("client %q is there twice", c.ID)
+		}
+		s.clients[c.ID] = c
+	}
+	s.addEnvironment(o.LookupEnv)
+	return s, nil
+}
+
+func (s *Snapshot) addCredential(c *Credential) error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("credential %s: %w", c.Display(), err)
+	}
+	if s.vendors[c.Vendor] == nil {
+		return fmt.Errorf("credential %s names the unknown vendor %q", c.Display(), c.Vendor)
+	}
+	if c.Source == SourceShared {
+		if s.platform[c.Vendor] != nil {
+			return fmt.Errorf("vendor %q has two shared credentials", c.Vendor)
+		}
+		s.platform[c.Vendor] = c
+		return nil
+	}
+	key := [2]string{c.Namespace, c.Name}
+	if s.byoc[key] != nil {
+		return fmt.Errorf("credential %s is there twice", c.Display())
+	}
+	s.byoc[key] = c
+	if !c.Default {
+		return nil
+	}
+	slot := [2]string{c.Namespace, c.Vendor}
+	if s.defaults[slot] != nil {
+		return fmt.Errorf("namespace %q has two default credentials for vendor %q", c.Namespace, c.Vendor)
+	}
+	s.defaults[slot] = c
+	return nil
+}
+
+// addEnvironment makes a credential of each vendor's environment variables
+// where there is no shared credential.
+func (s *Snapshot) addEnvironment(lookup func(string) (string, bool)) {
+	for name, v := range s.vendors {
+		if v.Environment == nil || s.platform[name] != nil {
+			continue
+		}
+		c := &Credential{Source: SourceEnvironment, UID: v.UID, Vendor: name}
+		if lookup != nil {
+			c.ClientID, _ = lookup(v.Environment.ClientIDVariable)
+			value, _ := lookup(v.Environment.ClientSecretVariable)
+			c.ClientSecret = secret.New(value)
+		}
+		switch {
+		case c.ClientID == "":
+			c.NotReady = "environment variable " + v.Environment.ClientIDVariable + " is not set at the broker"
+		case c.ClientSecret.Empty() && v.ClientAuth.Method != AuthNone:
+			c.NotReady = "environment variable " + v.Environment.ClientSecretVariable + " is not set at the broker"
+		}
+		s.platform[name] = c
+	}
+}
+
+// Vendor finds a vendor by name.
+func (s *Snapshot) Vendor(name string) (*Vendor, bool) {
+	v, ok := s.vendors[name]
+	return v, ok
+}
+
+// VendorNames lists the vendors, sorted.
+func (s *Snapshot) VendorNames() []string {
+	names := make([]string, 0, len(s.vendors))
+	for n := range s.vendors {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Counts tells how many vendors, credentials and clients there are.
+func (s *Snapshot) Counts() (vendors, credentials, clients int) {
+	return len(s.vendors), len(s.byoc) + len(s.platform), len(s.clients)
+}
+
+// Client finds a registered client by id.
+func (s *Snapshot) Client(id string) (*Client, bool) {
+	c, ok := s.clients[id]
+	return c, ok
+}
+
+// Choose picks the credential for a client at a vendor: the namespace's own
+// (by name where one is given), else the shared one, else the environment's. A
+// name of another namespace's credential looks like one that does not exist. A
+// credential that is not ready is returned along with ErrCredentialNotReady.
+func (s *Snapshot) Choose(c *Client, v *Vendor, name string) (*Credential, error) {
+	cred := s.defaults[[2]string{c.Namespace, v.Name}]
+	if name != "" {
+		cred = s.byoc[[2]string{c.Namespace, name}]
+		if cred == nil || cred.Vendor != v.Name {
+			return nil, ErrNoCredential
+		}
+	}
+	if cred == nil && s.MayUseShared(c, v) {
+		cred = s.platform[v.Name]
+	}
+	if cred == nil {
+		return nil, ErrNoCredential
+	}
+	if cred.NotReady != "" {
+		return cred, ErrCredentialNotReady
+	}
+	return cred, nil
+}
+
+// MayUseShared tells whether c may use v's shared or environment credentials.
+func (s *Snapshot) MayUseShared(c *Client, v *Vendor) bool {
+	return v.SharedUse.Has(c.Namespace) || slices.Contains(c.SharedUse, v.Name)
+}
+
+// Trusts tells whether v lets c's namespace skip the consent page.
+func (s *Snapshot) Trusts(c *Client, v *Vendor) bool {
+	return !c.AlwaysConsent && (v.Trusted.Has(c.Namespace) || slices.Contains(c.Trusted, v.Name))
+}
+
+// Bound finds the credential that a Binding names, if it is still the same.
+func (s *Snapshot) Bound(b Binding) (*Credential, bool) {
+	var c *Credential
+	if b.Source == SourceBYOC {
+		c = s.byoc[[2]string{b.Namespace, b.Name}]
+	} else {
+		c = s.platform[b.Vendor]
+	}
+	if c == nil {
+		return nil, false
+	}
+	v := s.vendors[c.Vendor]
+	return c, v != nil && NewBinding(v, c) == b
+}
+
+// Binding identifies the credential of a login. It is sealed into everything
+// in flight, and later steps use exactly it or fail.
+type Binding struct {
+	Vendor    string `json:"v"`
+	Issuer    string `json:"i,omitempty"`
+	Source    Source `json:"s"`
+	Namespace string `json:"n,omitempty"`
+	Name      string `json:"c,omitempty"`
+	UID       string `json:"u"`
+	ClientID  string `json:"a"`
+}
+
+// NewBinding binds to credential c of vendor v.
+func NewBinding(v *Vendor, c *Credential) Binding {
+	b := Binding{Vendor: v.Name, Source: c.Source, Namespace: c.Namespace, Name: c.Name, UID: c.UID, ClientID: c.ClientID}
+	if t := TargetOf(v, c); t != nil {
+		b.Issuer = t.Issuer
+	}
+	return b
+}
+
+// TargetOf is where requests with credential c go; nil where the vendor's
+// variables have no values.
+func TargetOf(v *Vendor, c *Credential) *Target {
+	if c.Target != nil {
+		return c.Target
+	}
+	return v.Target
+}
+
+// Has tells whether namespace is in the set. The empty namespace, of clients
+// that registered themselves, never is.
+func (n NamespaceSet) Has(namespace string) bool {
+	return namespace != "" && (n.All || slices.Contains(n.Names, namespace))
+}
+
+// Display names the credential for people and logs, without content.
+func (c *Credential) Display() string {
+	switch c.Source {
+	case SourceBYOC:
+		return "BYOCCredential " + c.Namespace + "/" + c.Name
+	case SourceShared:
+		return "shared credential of OAuthVendor " + c.Vendor
+	default:
+		return "environment credential of OAuthVendor " + c.Vendor
+	}
+}
+
+// Vendor finds the client's entry for a vendor.
+func (c *Client) Vendor(name string) (AllowedVendor, bool) {
+	i := slices.IndexFunc(c.Vendors, func(a AllowedVendor) bool { return a.Name == name })
+	if i < 0 {
+		return AllowedVendor{}, false
+	}
+	return c.Vendors[i], true
+}
+
+func (v *Vendor) validate() error {
+	switch {
+	case v.Name == "":
+		return errors.New("name is empty")
+	case v.ClientAuth.Method == "":
+		return errors.New("clientAuth.method is empty")
+	case v.Scopes.Separator == "" || v.Scopes.Parameter == "":
+		return errors.New("scopes.separator or scopes.parameter is empty")
+	case v.Callback.CodeParameter == "":
+		return errors.New("callback.codeParameter is empty")
+	case v.Transport.TimeoutSeconds <= 0 || v.Transport.MaxResponseBytes <= 0:
+		return errors.New("transport.timeoutSeconds and transport.maxResponseBytes must be positive")
+	case v.Target != nil:
+		return v.Target.validate()
+	}
+	return nil
+}
+
+func (t *Target) validate() error {
+	if t.Endpoints.Authorization == "" || t.Endpoints.Token == "" || t.Endpoints.Refresh == "" {
+		return errors.New("target.endpoints needs authorization, token and refresh")
+	}
+	return nil
+}
+
+func (c *Credential) validate() error {
+	switch {
+	case c.Source != SourceBYOC && c.Source != SourceShared:
+		return fmt.Errorf("source %q is not byoc or shared", c.Source)
+	case c.Source == SourceBYOC && (c.Namespace == "" || c.Name == ""):
+		return errors.New("namespace or name is empty")
+	case c.NotReady == "" && c.ClientID == "":
+		return errors.New("clientID is empty")
+	case c.Target != nil:
+		return c.Target.validate()
+	}
+	return nil
+}
+
+func (c *Client) validate() error {
+	switch {
+	case c.ID == "" || c.Namespace == "":
+		return errors.New("id or namespace is empty")
+	case len(c.RedirectURIs) == 0:
+		return errors.New("redirectURIs is empty")
+	case c.NotReady != "":
+		return nil
+	case c.Auth == ClientSecret && len(c.SecretSHA256) == 0:
+		return errors.New("secretSHA256 is empty")
+	case c.Auth == ClientPrivateKeyJWT && c.JWKS == "":
+		return errors.New("jwks is empty")
+	case c.Auth != ClientNone && c.Auth != ClientSecret && c.Auth != ClientPrivateKeyJWT:
+		return fmt.Errorf("auth %q is unknown", c.Auth)
+	}
+	return nil
+}
