@@ -55,7 +55,7 @@ type AuthorizeParameter struct {
 	Name AuthorizeParameterName `json:"name"`
 	// value of the parameter; it may hold {variable} references.
 	// +kubebuilder:validation:MinLength=0
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	// +required
 	Value string `json:"value"`
 }
@@ -67,7 +67,7 @@ type TokenParameter struct {
 	Name TokenParameterName `json:"name"`
 	// value of the parameter; it may hold {variable} references.
 	// +kubebuilder:validation:MinLength=0
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	// +required
 	Value string `json:"value"`
 }
