@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// Params are request parameters, each there at most once (OAuth 2.1 section
+// 3.1). Empty parameters count as absent. resource may repeat (RFC 8707).
+type Params struct {
+	values    url.Values
+	resources []string
+}
+
+// ParseParams strictly parses a query or a form body. Errors name the
+// parameter and never its value.
+func ParseParams(encoded string) (Params, error) {
+	values, err := url.ParseQuery(encoded)
+	if err != nil {
+		return Params{}, errors.New("the parameters are not valid form encoding")
+	}
+	p := Params{values: make(url.Values, len(values))}
+	for name, all := range values {
+		for _, v := range all {
+			if !clean(name) || !clean(v) {
+				return Params{}, errors.New("a parameter holds control characters or invalid UTF-8")
+			}
+		}
+		switch {
+		case name == "resource":
+			p.resources = nonEmpty(all)
+		case len(all) > 1:
+			return Params{}, errors.New("a parameter is repeated; send each parameter once")
+		case all[0] != "":
+			p.values[name] = all
+		}
+	}
+	return p, nil
+}
+
+// Get returns a parameter, or "" where it is absent.
+func (p Params) Get(name string) string { return p.values.Get(name) }
+
+// Has tells whether a parameter is there.
+func (p Params) Has(name string) bool { return p.values.Has(name) }
+
+// Resource returns the resource indicators.
+func (p Params) Resource() []string { return p.resources }
+
+// Empty tells whether there is no parameter at all.
+func (p Params) Empty() bool { return len(p.values) == 0 && len(p.resources) == 0 }
+
+func clean(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+func nonEmpty(all []string) []string {
+	var out []string
+	for _, v := range all {
+		if v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Printable tells whether s may stand in error and error_description: %x20-21,
+// %x23-5B and %x5D-7E (RFC 6749 section 4.1.2.1).
+func Printable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

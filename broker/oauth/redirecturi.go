@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// MatchRedirectURI tells whether a client that registered registered may use
+// uri: by simple string comparison (OAuth 2.1 section 2.3.1), save that the port
+// of an http loopback URI may vary (RFC 8252 section 7.3).
+func MatchRedirectURI(registered []string, uri string) bool {
+	if slices.Contains(registered, uri) {
+		return true
+	}
+	base, ok := withoutLoopbackPort(uri)
+	return ok && slices.ContainsFunc(registered, func(r string) bool {
+		b, ok := withoutLoopbackPort(r)
+		return ok && b == base
+	})
+}
+
+// withoutLoopbackPort cuts the port out of an http loopback URI, leaving every
+// other byte as it is; ok is false for any other URI.
+func withoutLoopbackPort(uri string) (string, bool) {
+	rest, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", false
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil || u.Fragment != "" || !IsLoopback(u.Hostname()) {
+		return "", false
+	}
+	if _, tail, found := strings.Cut(rest, u.Host); !found || !strings.HasPrefix(rest, u.Host) {
+		return "", false
+	} else if p := u.Port(); p != "" {
+		return "http://" + strings.TrimSuffix(u.Host, ":"+p) + tail, validPort(p)
+	}
+	return uri, !strings.HasSuffix(u.Host, ":")
+}
+
+func validPort(p string) bool { return len(p) <= 5 && strings.Trim(p, "0123456789") == "" }
+
+// IsLoopback tells whether host is localhost or a literal loopback address.
+func IsLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback() && addr.Zone() == ""
+}
+
+// WithQuery adds parameters to a URI and keeps its query (RFC 6749 section
+// 3.1.2).
+func WithQuery(uri string, params url.Values) (string, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "", err
+	}
+	extra := params.Encode()
+	if u.RawQuery != "" && extra != "" {
+		extra = u.RawQuery + "&" + extra
+	} else if extra == "" {
+		extra = u.RawQuery
+	}
+	u.RawQuery = extra
+	return u.String(), nil
+}
+
+// ValidResource tells whether s is an absolute URI without fragment (RFC 8707
+// section 2).
+func ValidResource(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != "" && (u.Host != "" || u.Opaque != "") && !strings.Contains(s, "#") && len(s) <= 1024
+}

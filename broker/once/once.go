@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package once takes one-time things: codes, states, client assertions. The
+// profile without Redis takes nothing and relies on expiry, cookie, PKCE and
+// the vendor's own single use; what that promises is written in
+// docs/architecture.md.
+package once
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrTaken means that the thing was taken before.
+var ErrTaken = errors.New("already taken")
+
+// Store takes things once.
+type Store interface {
+	// Take takes key until it would have expired anyway. It returns ErrTaken for
+	// a key that was taken before, and another error when it cannot know.
+	Take(ctx context.Context, key string, ttl time.Duration) error
+	// Release gives a taken key back, for an attempt that provably had no effect.
+	Release(ctx context.Context, key string) error
+}
+
+// Stateless is the profile without Redis: everything can be taken.
+type Stateless struct{}
+
+// Take implements Store.
+func (Stateless) Take(context.Context, string, time.Duration) error { return nil }
+
+// Release implements Store.
+func (Stateless) Release(context.Context, string) error { return nil }

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package seal keeps what is in flight out of the broker: it seals a value into
+// a string that browsers and clients carry, and opens it again.
+//
+// A sealed string is <prefix>.<key id>.<base64url of nonce and ciphertext>. The
+// prefix tells what it is; the same prefix labels the derived key (HKDF-SHA256)
+// and the additional data, so that nothing sealed for one purpose opens as
+// another. The cipher is AES-256-GCM with a random nonce, from the standard
+// library. The expiry is inside.
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/keyring"
+)
+
+// Purpose is what a sealed string is for. Its text is the string's prefix.
+type Purpose string
+
+// The purposes. The digit is the version of the sealed content.
+const (
+	// Login is one login, in the browser's cookie.
+	Login Purpose = "obl1"
+	// Code is an authorization code of the broker.
+	Code Purpose = "obc1"
+	// RefreshToken is a refresh token of the broker.
+	RefreshToken Purpose = "obr1"
+	// LastGood is the copy of the configuration on disk.
+	LastGood Purpose = "obg1"
+)
+
+const stateLabel = "state1"
+
+// Errors of Open. They never hold content.
+var (
+	ErrMalformed  = errors.New("not a sealed value of this kind")
+	ErrUnknownKey = errors.New("sealed with a key that is not in the ring")
+	ErrExpired    = errors.New("sealed value has expired")
+)
+
+// Ring is the keys at one moment, ready for use.
+type Ring struct {
+	flow, grant []key
+	ids         []string
+	now         func() time.Time
+}
+
+type key struct {
+	id       string
+	sealFrom time.Time
+	aead     map[Purpose]cipher.AEAD
+	state    []byte
+}
+
+// NewRing derives the keys of r. now is the clock.
+func NewRing(r keyring.Ring, now func() time.Time) (*Ring, error) {
+	flow, err := derive(r.Flow, Login, Code)
+	if err != nil {
+		return nil, err
+	}
+	grant, err := derive(r.Grant, RefreshToken, LastGood)
+	if err != nil {
+		return nil, err
+	}
+	return &Ring{flow: flow, grant: grant, ids: r.IDs(), now: now}, nil
+}
+
+func derive(keys []keyring.Key, purposes ...Purpose) ([]key, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("key ring has an empty list")
+	}
+	out := make([]key, 0, len(keys))
+	for _, k := range keys {
+		d := key{id: k.ID, sealFrom: k.SealFrom, aead: map[Purpose]cipher.AEAD{}}
+		for _, p := range purposes {
+			sub, err := hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+string(p), 32)
+			if err != nil {
+				return nil, fmt.Errorf("deriving key: %w", err)
+			}
+			block, err := aes.NewCipher(sub)
+			if err != nil {
+				return nil, fmt.Errorf("deriving key: %w", err)
+			}
+			if d.aead[p], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+				return nil, fmt.Errorf("deriving key: %w", err)
+			}
+		}
+		var err error
+		if d.state, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+stateLabel, 32); err != nil {
+			return nil, fmt.Errorf("deriving key: %w", err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// IDs lists the ids of the keys.
+func (r *Ring) IDs() []string { return r.ids }
+
+func (r *Ring) list(p Purpose) []key {
+	if p == RefreshToken || p == LastGood {
+		return r.grant
+	}
+	return r.flow
+}
+
+// sealing picks the newest key that may seal: every replica holds it by then.
+// Where none may yet (a brand-new ring), the one that is due first.
+func sealing(keys []key, now time.Time) key {
+	best, first := -1, 0
+	for i, k := range keys {
+		if k.sealFrom.Before(keys[first].sealFrom) {
+			first = i
+		}
+		if !k.sealFrom.After(now) && (best < 0 || k.sealFrom.After(keys[best].sealFrom)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return keys[first]
+	}
+	return keys[best]
+}
+
+func find(keys []key, id string) (key, bool) {
+	for _, k := range keys {
+		if k.id == id {
+			return k, true
+		}
+	}
+	return key{}, false
+}
+
+// Seal seals v until expires. context is bound to it: Open must give the same.
+func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("sealing: %w", err)
+	}
+	k := sealing(r.list(p), r.now())
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(body)), uint64(max(expires.Unix(), 0))) //nolint:gosec // not negative
+	plain = append(plain, body...)
+	sealed := k.aead[p].Seal(nil, nil, plain, additional(p, k.id, context))
+	return string(p) + "." + k.id + "." + base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// Open opens a string that Seal made for the same purpose and context into v.
+func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
+	prefix, rest, ok := strings.Cut(sealed, ".")
+	id, text, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 || prefix != string(p) {
+		return ErrMalformed
+	}
+	k, ok := find(r.list(p), id)
+	if !ok {
+		return ErrUnknownKey
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return ErrMalformed
+	}
+	plain, err := k.aead[p].Open(nil, nil, raw, additional(p, id, context))
+	if err != nil || len(plain) < 8 {
+		return ErrMalformed
+	}
+	expires := binary.BigEndian.Uint64(plain[:8])
+	if now := r.now().Unix(); now < 0 || expires <= uint64(now) {
+		return ErrExpired
+	}
+	if err := json.Unmarshal(plain[8:], v); err != nil {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// Is tells whether s looks like a sealed string of purpose p.
+func Is(p Purpose, s string) bool { return strings.HasPrefix(s, string(p)+".") }
+
+// IsSealed tells whether s looks like a sealed string of any purpose, so that
+// one is never mistaken for a vendor's token.
+func IsSealed(s string) bool {
+	return Is(Login, s) || Is(Code, s) || Is(RefreshToken, s) || Is(LastGood, s)
+}
+
+func additional(p Purpose, id, context string) []byte {
+	return []byte(string(p) + "\x00" + id + "\x00" + context)
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vendor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// Client calls vendors' token endpoints. Make one with NewClient.
+type Client struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Observe is told of every call, for metrics. It may be nil.
+	Observe func(call Call)
+
+	transports cache[*http.Transport]
+	keys       cache[oidc.KeySet]
+}
+
+// Call is one call to a vendor.
+type Call struct {
+	Vendor  string
+	Leg     string // "code" or "refresh"
+	Outcome Outcome
+	Took    time.Duration
+}
+
+// NewClient makes a Client.
+func NewClient(now func() time.Time, observe func(Call)) *Client {
+	return &Client{Now: now, Observe: observe}
+}
+
+// Result is the outcome of a successful exchange.
+type Result struct {
+	*Tokens
+	// Subject of the ID token; empty where there is none.
+	Subject string
+}
+
+// Exchange redeems an authorization code and validates the ID token. Errors are
+// of type *Error.
+func (c *Client) Exchange(ctx context.Context, e Endpoint, x CodeExchange, check IDTokenCheck) (*Result, error) {
+	return c.redeem(ctx, e, redemption{leg: "code", endpoint: e.Target.Endpoints.Token, form: e.codeForm(x), check: check})
+}
+
+// Refresh redeems a refresh token and validates the ID token, if there is one.
+// Errors are of type *Error.
+func (c *Client) Refresh(ctx context.Context, e Endpoint, x RefreshExchange, check IDTokenCheck) (*Result, error) {
+	return c.redeem(ctx, e, redemption{leg: "refresh", endpoint: e.Target.Endpoints.Refresh, form: e.refreshForm(x), check: check})
+}
+
+type redemption struct {
+	leg, endpoint string
+	form          url.Values
+	check         IDTokenCheck
+}
+
+func (c *Client) redeem(ctx context.Context, e Endpoint, r redemption) (*Result, error) {
+	start := c.Now()
+	res, err := c.tryRedeem(ctx, e, r)
+	if c.Observe != nil {
+		outcome := OutcomeOK
+		if ve, ok := errors.AsType[*Error](err); ok {
+			outcome = ve.Outcome
+		} else if err != nil {
+			outcome = OutcomeMalformed
+		}
+		c.Observe(Call{Vendor: e.Vendor.Name, Leg: r.leg, Outcome: outcome, Took: c.Now().Sub(start)})
+	}
+	return res, err
+}
+
+func (c *Client) tryRedeem(ctx context.Context, e Endpoint, r redemption) (*Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
+	defer cancel()
+	req, err := e.request(ctx, r.endpoint, r.form, c.Now())
+	if err != nil {
+		return nil, failed(OutcomeCredentialRefused, err.Error())
+	}
+	a, err := c.do(e, req)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := e.parse(a, c.Now())
+	if err != nil {
+		return nil, err
+	}
+	subject, err := c.verifyIDToken(ctx, e, tokens, r.check)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Tokens: tokens, Subject: subject}, nil
+}
+
+// do sends one request, never twice and never to another place, and reads at
+// most the configured number of bytes.
+func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
+	hc, err := c.httpClient(e.Vendor.Transport)
+	if err != nil {
+		return answer{}, err
+	}
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
+	resp, err := hc.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil {
+		return answer{}, &Error{Outcome: OutcomeUnavailable, Reason: transportReason(err), NotSent: !sent.Load()}
+	}
+	defer resp.Body.Close() //nolint:errcheck // read-only
+	limit := int64(e.Vendor.Transport.MaxResponseBytes)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case int64(len(body)) > limit:
+		return answer{}, failed(OutcomeMalformed, "the vendor's answer is longer than transport.maxResponseBytes")
+	case err != nil:
+		return answer{}, failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// transportReason says in fixed words what went wrong, without URL or content.
+func transportReason(err error) string {
+	var cert *tls.CertificateVerificationError
+	var dns *net.DNSError
+	var ne net.Error
+	switch {
+	case errors.As(err, &cert):
+		return "the vendor's TLS certificate is not trusted"
+	case errors.As(err, &dns):
+		return "the vendor's host does not resolve"
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout():
+		return "the vendor did not answer in time"
+	case errors.Is(err, context.Canceled):
+		return "the client went away"
+	}
+	return "no connection to the vendor, or it broke off"
+}
+
+// httpClient makes a client that follows no redirect, over a shared transport.
+func (c *Client) httpClient(t runtimeconfig.Transport) (*http.Client, error) {
+	transport, err := c.transports.get(t.CABundle, func() (*http.Transport, error) { return newTransport(t.CABundle) })
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       time.Duration(t.TimeoutSeconds) * time.Second,
+	}, nil
+}
+
+func newTransport(caBundle string) (*http.Transport, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caBundle != "" {
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM([]byte(caBundle)) {
+			return nil, failed(OutcomeMalformed, "transport.caBundle holds no certificate")
+		}
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        conf,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}, nil
+}
+
+// cache keeps what is made once per key. Keys come from the configuration; the
+// bound is for a configuration that changes a great deal.
+type cache[V any] struct {
+	mu sync.Mutex
+	m  map[string]V
+}
+
+const cacheSize = 16384
+
+func (c *cache[V]) get(key string, make_ func() (V, error)) (V, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v, ok := c.m[key]; ok {
+		return v, nil
+	}
+	v, err := make_()
+	if err != nil {
+		return v, err
+	}
+	if c.m == nil || len(c.m) >= cacheSize {
+		c.m = map[string]V{}
+	}
+	c.m[key] = v
+	return v, nil
+}

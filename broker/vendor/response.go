@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vendor
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// Tokens is a vendor's token response. Members holds every member as the vendor
+// wrote it; where the vendor keeps a standard member elsewhere, a copy stands at
+// the standard place.
+type Tokens struct {
+	Members map[string]json.RawMessage
+	// AccessToken and RefreshToken repeat members; RefreshToken is empty where
+	// there is none.
+	AccessToken  secret.Text
+	RefreshToken secret.Text
+	IDToken      secret.Text
+	// Scope is the granted scopes; HasScope is false where the vendor tells none.
+	Scope    []string
+	HasScope bool
+}
+
+// answer is an HTTP answer whose body was read.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// limits of members; longer ones are no tokens.
+const (
+	maxToken     = 64 << 10
+	maxExpiresIn = 10 * 365 * 24 * 3600
+)
+
+// parse reads a token endpoint's answer.
+func (e Endpoint) parse(a answer, now time.Time) (*Tokens, error) {
+	members, err := e.decode(a)
+	if err != nil {
+		if a.status == http.StatusOK {
+			return nil, failed(OutcomeMalformed, "the vendor's token response is unreadable: "+err.Error())
+		}
+		return nil, statusError(a.status, a.header, now)
+	}
+	if code, isError := e.errorCode(a.status, members); isError {
+		outcome, reason := outcomeOf(code)
+		if outcome == OutcomeRefused && code == "" || a.status == http.StatusTooManyRequests || a.status >= 500 {
+			return nil, statusError(a.status, a.header, now)
+		}
+		return nil, &Error{Outcome: outcome, Reason: reason, RetryAfter: retryAfter(a.header, now)}
+	}
+	if a.status < 200 || a.status > 299 {
+		return nil, statusError(a.status, a.header, now)
+	}
+	return e.tokens(members)
+}
+
+func (e Endpoint) decode(a answer) (map[string]json.RawMessage, error) {
+	format := e.Vendor.TokenResponse.Format
+	if format == runtimeconfig.FormatByContentType {
+		format = runtimeconfig.FormatJSON
+		mt, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+		if err == nil && (mt == "application/x-www-form-urlencoded" || mt == "text/plain") {
+			format = runtimeconfig.FormatForm
+		}
+	}
+	if format == runtimeconfig.FormatForm {
+		return decodeForm(string(a.body))
+	}
+	return decodeObject(a.body)
+}
+
+func decodeForm(s string) (map[string]json.RawMessage, error) {
+	q, err := url.ParseQuery(s)
+	if err != nil {
+		return nil, errors.New("not form encoding")
+	}
+	m := make(map[string]json.RawMessage, len(q))
+	for name, all := range q {
+		if len(all) != 1 {
+			return nil, errors.New("a member is repeated")
+		}
+		m[name] = quoted(all[0])
+	}
+	return m, nil
+}
+
+// errorCode finds an OAuth error, also inside a 200.
+func (e Endpoint) errorCode(status int, m map[string]json.RawMessage) (code string, isError bool) {
+	r := e.Vendor.TokenResponse
+	if r.ErrorPath != "" {
+		if v, ok := at(m, r.ErrorPath); ok && text(v) == r.ErrorEquals {
+			if v, ok := at(m, r.ErrorCodePath); ok && r.ErrorCodePath != "" {
+				return text(v), true
+			}
+			isError = true
+		}
+	}
+	if v, ok := m["error"]; ok && !isNull(v) {
+		return text(v), true
+	}
+	return "", isError || status < 200 || status > 299
+}
+
+func (e Endpoint) tokens(m map[string]json.RawMessage) (*Tokens, error) {
+	for standard, path := range e.Vendor.TokenResponse.Paths {
+		if v, ok := at(m, path); ok {
+			m[standard] = v
+		} else {
+			delete(m, standard)
+		}
+	}
+	t := &Tokens{Members: m}
+	var err error
+	if t.AccessToken, err = token(m, "access_token"); err != nil {
+		return nil, err
+	}
+	if t.AccessToken.Empty() {
+		return nil, failed(OutcomeMalformed, "the vendor's token response has no access_token")
+	}
+	if t.RefreshToken, err = token(m, "refresh_token"); err != nil {
+		return nil, err
+	}
+	if t.IDToken, err = token(m, "id_token"); err != nil {
+		return nil, err
+	}
+	if err := e.checkType(m); err != nil {
+		return nil, err
+	}
+	e.fixExpiry(m)
+	e.readScope(t)
+	return t, nil
+}
+
+// token reads a member that must be a printable string; null and absent are the same.
+func token(m map[string]json.RawMessage, name string) (secret.Text, error) {
+	v, ok := m[name]
+	if !ok || isNull(v) {
+		delete(m, name)
+		return secret.Text{}, nil
+	}
+	var s string
+	if err := json.Unmarshal(v, &s); err != nil || s == "" || len(s) > maxToken {
+		return secret.Text{}, failed(OutcomeMalformed, "the vendor's "+name+" is not a usable string")
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return secret.Text{}, failed(OutcomeMalformed, "the vendor's "+name+" holds characters that no token has")
+		}
+	}
+	return secret.New(s), nil
+}
+
+// checkType checks token_type (RFC 6749 section 5.1).
+func (e Endpoint) checkType(m map[string]json.RawMessage) error {
+	v, ok := m["token_type"]
+	if !ok || isNull(v) {
+		if e.Vendor.TokenResponse.TokenTypeOptional {
+			m["token_type"] = quoted("Bearer")
+			return nil
+		}
+		return failed(OutcomeMalformed, "the vendor's token response has no token_type; set tokenResponse.tokenType: Optional if that is how this vendor answers")
+	}
+	kind := text(v)
+	if !strings.EqualFold(kind, "bearer") && !slices.Contains(e.Vendor.TokenResponse.TokenTypes, kind) {
+		return failed(OutcomeMalformed, "the vendor's token_type is neither bearer nor listed in tokenResponse.tokenTypes")
+	}
+	return nil
+}
+
+// fixExpiry turns expires_in into whole seconds. Zero, negative and unreadable
+// mean unknown, and the member goes: nothing is invented in its place.
+func (e Endpoint) fixExpiry(m map[string]json.RawMessage) {
+	v, ok := m["expires_in"]
+	if !ok {
+		return
+	}
+	seconds, err := strconv.ParseFloat(text(v), 64)
+	if e.Vendor.TokenResponse.Milliseconds {
+		seconds /= 1000
+	}
+	if err != nil || !(seconds >= 1) { // also NaN
+		delete(m, "expires_in")
+		return
+	}
+	m["expires_in"] = json.RawMessage(strconv.FormatInt(int64(min(seconds, maxExpiresIn)), 10))
+}
+
+// readScope reads the granted scopes and writes them with spaces. What the
+// vendor does not tell is not filled in.
+func (e Endpoint) readScope(t *Tokens) {
+	v, ok := t.Members["scope"]
+	if !ok || isNull(v) {
+		return
+	}
+	var list []string
+	if json.Unmarshal(v, &list) != nil {
+		list = strings.FieldsFunc(text(v), func(r rune) bool {
+			return r == ' ' || string(r) == e.Vendor.TokenResponse.ScopeSeparator
+		})
+	}
+	t.Scope, t.HasScope = list, true
+	t.Members["scope"] = quoted(strings.Join(list, " "))
+}
