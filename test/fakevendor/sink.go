@@ -18,12 +18,17 @@ type Sink struct {
 	arrived []Request
 }
 
-// NewSink starts a Sink. It serves plain http, as an attacker's host could,
-// so that nothing fails on certificates before the redirect is noticed.
-func NewSink(t testing.TB) *Sink {
+// NewSink starts a Sink. Who trusts the vendor's certificate trusts the sink's,
+// so that a client fails on nothing but its own refusal to follow.
+func (s *Server) NewSink(t testing.TB) *Sink {
 	t.Helper()
 	k := &Sink{}
-	srv := httptest.NewServer(k)
+	srv := httptest.NewUnstartedServer(k)
+	if s.options.TLS == PlainHTTP {
+		srv.Start()
+	} else {
+		srv.StartTLS()
+	}
 	k.URL = srv.URL
 	t.Cleanup(srv.Close)
 	return k
