@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+	"github.com/oauthbroker/oauth-broker/broker/once"
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/broker/vendor"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// maxVendorCode bounds the vendor's code; the broker's own is made of it.
+const maxVendorCode = 4 << 10
+
+// callback takes the vendor's answer (RFC 6749 section 4.1.2). Until state,
+// cookie, path and issuer agree, a person sees a page and nobody is redirected;
+// after that the client gets a code or an error. The vendor's code is not
+// redeemed here: that waits for the client's PKCE proof.
+func (s *Server) callback(w http.ResponseWriter, r *request) error {
+	p, err := oauth.ParseParams(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("The vendor's answer cannot be read.", err)
+	}
+	l, err := s.matchLogin(w, r, p)
+	if err != nil {
+		return err
+	}
+	e, back, err := s.trustLogin(r, l)
+	if err != nil {
+		return err
+	}
+	if err := checkIssuer(e, p); err != nil {
+		return err
+	}
+	code, err := vendorCode(e, p)
+	if err != nil {
+		return err
+	}
+	if code == "" {
+		return &redirectError{to: back, err: s.vendorDenial(e, p.Get("error"))}
+	}
+	return s.returnCode(w, r, l, e, back, code, p)
+}
+
+// matchLogin finds the login of a state in this browser's cookies. The state is
+// spent whatever comes after.
+func (s *Server) matchLogin(w http.ResponseWriter, r *request, p oauth.Params) (*login, error) {
+	id, vendorName, err := s.readState(r, p)
+	if err != nil {
+		return nil, badRequest("This sign-in is unknown or has expired.", err)
+	}
+	l, err := s.loadLogin(r, id)
+	if err != nil {
+		return nil, &pageError{
+			status: http.StatusForbidden, title: "This sign-in belongs to another browser",
+			text:  "The broker finds no trace of this sign-in in your browser: it was started elsewhere, it took too long, or cookies are blocked.",
+			cause: err,
+		}
+	}
+	s.endLogin(w, id)
+	switch {
+	case vendorName != "" && vendorName != l.Binding.Vendor:
+		return nil, badRequest("The answer comes from another vendor than the one that was asked.", errors.New("mix-up: state and login name different vendors"))
+	case l.Callback != r.URL.Path:
+		return nil, badRequest("The answer came to another address than the one that the vendor was given.", errors.New("mix-up: callback path differs from the login's"))
+	}
+	err = s.Once.Take(r.Context(), "state:"+id, l.Expires.Sub(s.Now()))
+	switch {
+	case errors.Is(err, once.ErrTaken):
+		return nil, badRequest("This sign-in was answered before.", err)
+	case err != nil:
+		return nil, &pageError{status: http.StatusServiceUnavailable, title: "Try again in a moment", text: "The broker cannot check this sign-in now.", cause: err}
+	}
+	return l, nil
+}
+
+// readState reads the id of the login, and the vendor where the state tells it.
+func (s *Server) readState(r *request, p oauth.Params) (id, vendorName string, err error) {
+	name := "state"
+	if v, ok := r.config.Vendor(r.PathValue("vendor")); ok && v.Authorize.Renames["state"] != "" {
+		name = v.Authorize.Renames["state"]
+	}
+	state := p.Get(name)
+	if state != "" && !strings.Contains(state, ".") && len(state) <= 64 {
+		return state, "", nil // a handle: all that it names is in the cookie
+	}
+	st, err := r.keys.VerifyState(state)
+	return st.ID, st.Vendor, err
+}
+
+// trustLogin checks that the client, its redirect URI and the credential of the
+// login are still what they were.
+func (s *Server) trustLogin(r *request, l *login) (vendor.Endpoint, returnAddress, error) {
+	back := returnAddress{redirectURI: l.RedirectURI, state: l.State, issuer: s.issuer(l.Binding.Vendor)}
+	c, ok := r.config.Client(l.Client)
+	if !ok || !oauth.MatchRedirectURI(c.RedirectURIs, l.RedirectURI) {
+		return vendor.Endpoint{}, back, badRequest("The application that started this sign-in is not registered any more.", errors.New("client or redirect_uri is gone"))
+	}
+	r.event.client = c.ID
+	e, err := s.boundEndpoint(r, l.Binding)
+	if err != nil {
+		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again").Because(err)}
+	}
+	return e, back, nil
+}
+
+// boundEndpoint finds exactly the vendor and credential that a login was bound to.
+func (s *Server) boundEndpoint(r *request, b runtimeconfig.Binding) (vendor.Endpoint, error) {
+	v, ok := r.config.Vendor(b.Vendor)
+	if !ok {
+		return vendor.Endpoint{}, errors.New("vendor is gone")
+	}
+	r.event.vendor = v.Name
+	c, ok := r.config.Bound(b)
+	if !ok {
+		return vendor.Endpoint{}, errors.New("credential was changed or removed")
+	}
+	r.event.credential = c.Display()
+	e, ok := vendor.NewEndpoint(v, c)
+	if !ok || c.NotReady != "" {
+		return vendor.Endpoint{}, errors.New("credential is not ready")
+	}
+	return e, nil
+}
+
+// checkIssuer defends against mix-up (RFC 9207 section 2.4): where iss is sent
+// it must be the right one, compared letter by letter; where it is advertised
+// or required it must be there.
+func checkIssuer(e vendor.Endpoint, p oauth.Params) error {
+	if e.Vendor.Callback.IssuerParameter == runtimeconfig.IssuerIgnored {
+		return nil
+	}
+	iss := p.Get("iss")
+	required := e.Vendor.Callback.IssuerParameter == runtimeconfig.IssuerRequired || e.Target.IssuerParameter
+	switch {
+	case iss == "" && required:
+		return badRequest("The vendor's answer does not say who it is from.", errors.New("mix-up: iss is missing"))
+	case iss != "" && e.Target.Issuer != "" && iss != e.Target.Issuer:
+		return badRequest("The answer comes from another vendor than the one that was asked.", errors.New("mix-up: iss is not the vendor's issuer"))
+	}
+	return nil
+}
+
+// vendorCode reads the code; it is empty where the vendor sent an error.
+func vendorCode(e vendor.Endpoint, p oauth.Params) (string, error) {
+	code, failed := p.Get(e.Vendor.Callback.CodeParameter), p.Has("error")
+	switch {
+	case code != "" && failed:
+		return "", badRequest("The vendor's answer contradicts itself.", errors.New("both code and error"))
+	case code == "" && !failed:
+		return "", badRequest("The vendor's answer holds no code.", errors.New("neither code nor error"))
+	case len(code) > maxVendorCode:
+		return "", badRequest("The vendor's answer is too long.", errors.New("code is too long"))
+	}
+	return code, nil
+}
+
+// vendorDenial turns a vendor's authorization error into one for the client.
+// The vendor's own text is dropped: it may be anybody's.
+func (s *Server) vendorDenial(e vendor.Endpoint, code string) *oauth.Error {
+	switch code {
+	case oauth.AccessDenied, "login_required", "consent_required", oauth.InteractionRequired, "account_selection_required", "user_cancelled_login", "user_cancelled_authorize":
+		return oauth.Errorf(oauth.AccessDenied, "the user or the vendor denied the request")
+	case oauth.InvalidScope:
+		return oauth.Errorf(oauth.InvalidScope, "the vendor refused the requested scope")
+	case oauth.InvalidTarget:
+		return oauth.Errorf(oauth.InvalidTarget, "the vendor refused the requested resource")
+	case oauth.TemporarilyUnavailable, oauth.ServerError:
+		return oauth.Errorf(oauth.TemporarilyUnavailable, "the vendor is temporarily unavailable; try again")
+	case oauth.UnauthorizedClient, oauth.InvalidClient:
+		s.metrics.credential.WithLabelValues(e.Vendor.Name, e.Credential.Display()).Inc()
+		return oauth.Errorf(oauth.ServerError, "the vendor refused the broker's app: renew %s", e.Credential.Display())
+	}
+	return oauth.Errorf(oauth.ServerError, "the vendor refused the authorization request")
+}
+
+// returnCode seals the vendor's code into the broker's and sends it to the client.
+func (s *Server) returnCode(w http.ResponseWriter, r *request, l *login, e vendor.Endpoint, back returnAddress, code string, p oauth.Params) error {
+	g := &grantedCode{
+		ID: l.ID, Binding: l.Binding, Client: l.Client, RedirectURI: l.RedirectURI, Challenge: l.Challenge, Scopes: l.Scopes,
+		Resource: l.Resource, Callback: l.Callback, Verifier: l.Verifier, Nonce: l.Nonce, Code: code, Captured: captured(e.Vendor, p),
+	}
+	sealed, err := r.keys.Seal(seal.Code, s.Now().Add(s.Lifetimes.Code), "", g)
+	if err != nil {
+		return &redirectError{to: back, err: oauth.AsError(err)}
+	}
+	location, err := back.location(url.Values{"code": {sealed}})
+	if err != nil {
+		return badRequest("The application's return address cannot be used.", err)
+	}
+	redirectTo(w, location)
+	return nil
+}
+
+func captured(v *runtimeconfig.Vendor, p oauth.Params) map[string]string {
+	var out map[string]string
+	for _, name := range v.Callback.CaptureParameters {
+		if value := p.Get(name); value != "" && len(value) <= 512 {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// formPost takes the vendor's answer as a cross-site form (OAuth 2.0 Form Post
+// Response Mode), only from vendors that are configured so. The login's cookie
+// is SameSite=Lax and does not come along, so nothing is touched here: the
+// browser is sent on to the GET callback, where it does.
+func (s *Server) formPost(w http.ResponseWriter, r *request) error {
+	p, err := readForm(r)
+	if err != nil {
+		return badRequest("The vendor's answer cannot be read.", err)
+	}
+	_, name, err := s.readState(r, p)
+	if err != nil {
+		return badRequest("This sign-in is unknown or has expired.", err)
+	}
+	if name == "" {
+		name = r.PathValue("vendor")
+	}
+	v, ok := r.config.Vendor(name)
+	if !ok || !v.Authorize.FormPost {
+		return notAllowed(http.MethodGet)(w, r)
+	}
+	r.event.vendor = v.Name
+	q := url.Values{}
+	for _, name := range slices.Concat([]string{"state", v.Authorize.Renames["state"], v.Callback.CodeParameter, "error", "iss"}, v.Callback.CaptureParameters) {
+		if value := p.Get(name); value != "" {
+			q.Set(name, value)
+		}
+	}
+	w.Header().Set("Location", r.URL.Path+"?"+q.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}

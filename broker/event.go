@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// event is what the log and the metrics tell of one request. It is an
+// allow-list: what has no field here is never logged. No field takes what a
+// caller or a vendor sent, save the client id of a client that is registered.
+type event struct {
+	id      string
+	start   time.Time
+	method  string
+	pattern string
+	// client is the id of a registered client.
+	client string
+	// vendor and credential are names of objects.
+	vendor     string
+	credential string
+	// grant is the grant type, of those that are supported.
+	grant string
+	// outcome is an OAuth error code, or "ok".
+	outcome string
+	// cause is a fixed text of ours.
+	cause string
+}
+
+func (s *Server) newEvent(pattern string, r *http.Request) *event {
+	return &event{id: rand.Text(), start: s.Now(), method: knownMethod(r.Method), pattern: pattern, outcome: "ok"}
+}
+
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch:
+		return m
+	}
+	return "OTHER"
+}
+
+// fail notes an error.
+func (e *event) fail(code string, cause error) {
+	e.outcome = code
+	if cause != nil {
+		e.cause = cause.Error()
+	}
+}
+
+// finish writes the event, also after a panic.
+func (s *Server) finish(r *request, w *statusWriter) {
+	ev := r.event
+	if p := recover(); p != nil {
+		ev.fail("panic", errors.New("panic in the handler"))
+		s.Logger.ErrorContext(r.Context(), "panic", "requestID", ev.id, "stack", string(debug.Stack()))
+		if w.status == 0 {
+			s.render(w, r, &pageError{status: http.StatusInternalServerError, title: "Something went wrong", text: "The broker could not answer."})
+		}
+	}
+	took := s.Now().Sub(ev.start)
+	s.metrics.observeRequest(ev, w.status, took)
+	level := slog.LevelInfo
+	switch {
+	case ev.pattern == "/healthz" || ev.pattern == "/readyz":
+		level = slog.LevelDebug
+	case w.status >= 500:
+		level = slog.LevelError
+	case ev.outcome != "ok":
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("requestID", ev.id), slog.String("method", ev.method), slog.String("route", ev.pattern),
+		slog.Int("status", w.status), slog.Duration("took", took), slog.String("outcome", ev.outcome),
+	}
+	for _, a := range []slog.Attr{
+		slog.String("client", ev.client), slog.String("vendor", ev.vendor), slog.String("credential", ev.credential),
+		slog.String("grant", ev.grant), slog.String("cause", ev.cause),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	s.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// healthz tells that the process answers.
+func (s *Server) healthz(w http.ResponseWriter, _ *request) error {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// readyz tells whether requests can be served: there is a configuration, and
+// the server is not draining.
+func (s *Server) readyz(w http.ResponseWriter, r *request) error {
+	switch {
+	case s.draining.Load():
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
+	case r.config == nil:
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "no configuration yet"})
+	default:
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	}
+	return nil
+}
+
+// Admin is the handler of the admin listener, which must not be reachable from
+// outside.
+func (s *Server) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /healthz", s.observe("/healthz", s.healthz))
+	mux.Handle("GET /readyz", s.observe("/readyz", s.readyz))
+	mux.HandleFunc("GET /revision", s.revision)
+	return mux
+}
+
+// Served is what the admin port's /revision answers.
+type Served struct {
+	// Sequence and Revision of the served configuration.
+	Sequence int64  `json:"sequence"`
+	Revision string `json:"revision"`
+	// KeyIDs are the ids of the sealing keys that this replica holds.
+	KeyIDs []string `json:"keyIDs"`
+}
+
+func (s *Server) revision(w http.ResponseWriter, _ *http.Request) {
+	served := Served{KeyIDs: s.Keys.Ring().IDs()}
+	if c := s.Config.Config.Get(); c != nil {
+		served.Sequence, served.Revision = c.Sequence, c.Revision
+	}
+	writeJSON(w, http.StatusOK, served)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// login is one login in flight. It travels in a sealed cookie of the browser;
+// the names are short because cookies are.
+type login struct {
+	ID      string                `json:"id"`
+	Binding runtimeconfig.Binding `json:"b"`
+	// Client, RedirectURI, State and Challenge are the client's.
+	Client      string   `json:"cl"`
+	RedirectURI string   `json:"ru"`
+	State       string   `json:"st,omitempty"`
+	Challenge   string   `json:"ch"`
+	Scopes      []string `json:"sc,omitempty"`
+	Resource    []string `json:"re,omitempty"`
+	// Callback is the path of the redirect URI that the vendor was given.
+	Callback string `json:"cb"`
+	// Verifier and Nonce are the broker's own, for the vendor.
+	Verifier string    `json:"ve"`
+	Nonce    string    `json:"no,omitempty"`
+	Expires  time.Time `json:"ex"`
+}
+
+const (
+	// maxLogins is how many logins one browser can have in flight.
+	maxLogins = 8
+	// maxCookie bounds one login's cookie; browsers refuse more than 4096 bytes.
+	maxCookie = 3800
+	// maxCookies bounds all of them, below what proxies take as one header.
+	maxCookies = 7 << 10
+)
+
+func (s *Server) cookiePrefix() string {
+	if s.Development {
+		return "ob-"
+	}
+	return "__Host-ob-"
+}
+
+func (s *Server) cookie(id, value string, maxAge time.Duration) *http.Cookie {
+	c := &http.Cookie{
+		Name: s.cookiePrefix() + id, Value: value, Path: "/", Secure: !s.Development,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(maxAge.Seconds()),
+	}
+	if maxAge <= 0 {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+var errTooLarge = errors.New("the login does not fit into a cookie")
+
+// saveLogin seals l into its cookie and makes room among the browser's others.
+func (s *Server) saveLogin(w http.ResponseWriter, r *request, l *login) error {
+	value, err := r.keys.Seal(seal.Login, l.Expires, l.ID, l)
+	if err != nil {
+		return err
+	}
+	if len(value) > maxCookie {
+		return errTooLarge
+	}
+	s.dropOldLogins(w, r, len(value))
+	http.SetCookie(w, s.cookie(l.ID, value, s.Lifetimes.Login))
+	return nil
+}
+
+// loadLogin opens the cookie of login id.
+func (s *Server) loadLogin(r *request, id string) (*login, error) {
+	c, err := r.Cookie(s.cookiePrefix() + id)
+	if err != nil {
+		return nil, errors.New("no cookie for this login")
+	}
+	l := &login{}
+	if err := r.keys.Open(seal.Login, c.Value, id, l); err != nil {
+		return nil, err
+	}
+	if l.ID != id {
+		return nil, seal.ErrMalformed
+	}
+	return l, nil
+}
+
+// endLogin deletes the cookie of a login.
+func (s *Server) endLogin(w http.ResponseWriter, id string) {
+	http.SetCookie(w, s.cookie(id, "", 0))
+}
+
+// dropOldLogins deletes cookies that do not open, and the oldest until a new
+// one of size bytes fits.
+func (s *Server) dropOldLogins(w http.ResponseWriter, r *request, size int) {
+	type kept struct {
+		id      string
+		expires time.Time
+		size    int
+	}
+	var logins []kept
+	for _, c := range r.Cookies() {
+		id, ours := strings.CutPrefix(c.Name, s.cookiePrefix())
+		if !ours {
+			continue
+		}
+		l := &login{}
+		if r.keys.Open(seal.Login, c.Value, id, l) != nil {
+			s.endLogin(w, id)
+			continue
+		}
+		logins = append(logins, kept{id, l.Expires, len(c.Name) + len(c.Value)})
+		size += len(c.Name) + len(c.Value)
+	}
+	slices.SortFunc(logins, func(a, b kept) int { return a.expires.Compare(b.expires) })
+	for len(logins) > 0 && (len(logins) >= maxLogins || size > maxCookies) {
+		s.endLogin(w, logins[0].id)
+		size -= logins[0].size
+		logins = logins[1:]
+	}
+}

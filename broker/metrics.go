@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/oauthbroker/oauth-broker/broker/live"
+	"github.com/oauthbroker/oauth-broker/broker/vendor"
+)
+
+// metrics are the broker's own. Labels are bounded: routes, statuses, outcomes,
+// and names of configured objects; never a value that a caller sent.
+type metrics struct {
+	requests   *prometheus.CounterVec
+	seconds    *prometheus.HistogramVec
+	calls      *prometheus.CounterVec
+	callTime   *prometheus.HistogramVec
+	credential *prometheus.CounterVec
+}
+
+func newMetrics(reg *prometheus.Registry, config *live.Config) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oauth_broker_requests_total", Help: "Requests by route, status and outcome (an OAuth error code or ok).",
+		}, []string{"route", "status", "outcome", "vendor"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "oauth_broker_request_seconds", Help: "Time to answer, by route.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
+		}, []string{"route"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oauth_broker_vendor_calls_total", Help: "Calls to vendors' token endpoints by leg (code, refresh) and outcome.",
+		}, []string{"vendor", "leg", "outcome"}),
+		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "oauth_broker_vendor_call_seconds", Help: "Time of calls to vendors' token endpoints.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}, []string{"vendor", "leg"}),
+		credential: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oauth_broker_credential_refusals_total", Help: "Times that a vendor refused a client credential (expired or revoked), by credential.",
+		}, []string{"vendor", "credential"}),
+	}
+	sequence := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oauth_broker_config_sequence", Help: "Sequence of the served configuration; 0 for a file source or none.",
+	}, func() float64 {
+		if c := config.Get(); c != nil {
+			return float64(c.Sequence)
+		}
+		return 0
+	})
+	loaded := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oauth_broker_config_loaded_timestamp_seconds", Help: "When the served configuration was loaded; 0 before the first.",
+	}, func() float64 {
+		if c := config.Get(); c != nil {
+			return float64(c.LoadedAt.Unix())
+		}
+		return 0
+	})
+	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, sequence, loaded)
+	return m
+}
+
+func (m *metrics) observeRequest(ev *event, status int, took time.Duration) {
+	m.requests.WithLabelValues(ev.pattern, strconv.Itoa(status), ev.outcome, ev.vendor).Inc()
+	m.seconds.WithLabelValues(ev.pattern).Observe(took.Seconds())
+}
+
+func (m *metrics) observeCall(c vendor.Call) {
+	m.calls.WithLabelValues(c.Vendor, c.Leg, string(c.Outcome)).Inc()
+	m.callTime.WithLabelValues(c.Vendor, c.Leg).Observe(c.Took.Seconds())
+}

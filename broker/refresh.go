@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/broker/vendor"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// redeemRefreshToken is the refresh_token grant (RFC 6749 section 6).
+func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenRequest) error {
+	token := t.params.Get("refresh_token")
+	if token == "" {
+		return oauth.Errorf(oauth.InvalidRequest, "refresh_token is missing")
+	}
+	g, e, err := s.openGrant(r, t, secret.New(token))
+	if err != nil {
+		return err
+	}
+	if e.Vendor.Refresh.Unsupported {
+		return oauth.Errorf(oauth.UnsupportedGrantType, "this vendor does not refresh tokens")
+	}
+	scopes, err := narrowScope(g, t.params)
+	if err != nil {
+		return err
+	}
+	resource, err := narrowResource(g.Resource, t.params.Resource())
+	if err != nil {
+		return err
+	}
+	kept := secret.New(g.Token)
+	res, err := s.vendors.Refresh(r.Context(), e, vendor.RefreshExchange{
+		RefreshToken: kept, RedirectURI: s.PublicURL + g.Callback, Scopes: scopes, Resource: resource,
+	}, vendor.IDTokenCheck{Subject: g.Subject})
+	if err != nil {
+		return s.vendorFailure(e, err, nil)
+	}
+	return s.respond(w, r, t, grantResult{
+		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, callback: g.Callback, subject: g.Subject, kept: kept,
+	})
+}
+
+// openGrant opens a refresh token and checks client, vendor and credential. The
+// vendor is not called for a token that is not this client's.
+func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*grant, vendor.Endpoint, error) {
+	if !seal.IsSealed(token.Reveal()) {
+		return s.rawGrant(r, t, token)
+	}
+	g := &grant{}
+	if err := r.keys.Open(seal.RefreshToken, token.Reveal(), "", g); err != nil {
+		return nil, vendor.Endpoint{}, invalidRefreshToken(err)
+	}
+	switch {
+	case g.Client != t.client.ID:
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("refresh token of another client"))
+	case t.vendorName != "" && g.Binding.Vendor != t.vendorName:
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("refresh token of another vendor"))
+	}
+	if _, allowed := t.client.Vendor(g.Binding.Vendor); !allowed {
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("vendor is not among the client's vendors any more"))
+	}
+	e, err := s.boundEndpoint(r, g.Binding)
+	if err != nil {
+		return nil, e, oauth.Errorf(oauth.InvalidGrant, "the credential that this refresh token belongs to was changed or removed; sign in again").Because(err)
+	}
+	if e.Credential.Source != runtimeconfig.SourceBYOC && !r.config.MayUseShared(t.client, e.Vendor) {
+		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this client may not use the vendor's shared credential any more").Because(errors.New("shared use was withdrawn"))
+	}
+	return g, e, nil
+}
+
+// rawGrant takes a vendor's own refresh token, where that is allowed.
+func (s *Server) rawGrant(r *request, t *tokenRequest, token secret.Text) (*grant, vendor.Endpoint, error) {
+	v, known := r.config.Vendor(t.vendorName)
+	_, allowed := t.client.Vendor(t.vendorName)
+	if !known || !allowed {
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
+	}
+	c, err := r.config.Choose(t.client, v, t.params.Get("credential"))
+	if err != nil {
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
+	}
+	e, ok := vendor.NewEndpoint(v, c)
+	if !ok || !rawAllowed(t.client, e) {
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
+	}
+	r.event.vendor, r.event.credential = v.Name, c.Display()
+	return &grant{Binding: runtimeconfig.NewBinding(v, c), Client: t.client.ID, Token: token.Reveal(), Callback: callbackPath(v, c)}, e, nil
+}
+
+func invalidRefreshToken(cause error) *oauth.Error {
+	return oauth.Errorf(oauth.InvalidGrant, "refresh_token is not valid, or has expired; sign in again").Because(cause)
+}
+
+// narrowScope judges the scope of a refresh: never wider than what was granted.
+// None asked means all that was.
+func narrowScope(g *grant, p oauth.Params) ([]string, error) {
+	asked, err := oauth.ParseScope(p.Get("scope"))
+	if err != nil {
+		return nil, oauth.Errorf(oauth.InvalidScope, "scope is not well formed")
+	}
+	if len(asked) == 0 {
+		return g.Scopes, nil
+	}
+	if len(g.Scopes) > 0 && oauth.Beyond(asked, g.Scopes) != "" {
+		return nil, oauth.Errorf(oauth.InvalidScope, "scope is wider than what was granted")
+	}
+	return asked, nil
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+)
+
+// The type of an error decides how it is shown (RFC 6749 section 4.1.2.1):
+//
+//   - *pageError: nothing of the request is trusted yet, so a person sees a page
+//     and nobody is redirected anywhere;
+//   - *redirectError: client and redirect URI are known to be good, so the client
+//     gets the error;
+//   - *oauth.Error (and anything else): JSON, at the token endpoint.
+
+// pageError is shown to a person.
+type pageError struct {
+	status      int
+	title, text string
+	cause       error
+}
+
+func (e *pageError) Error() string {
+	if e.cause != nil {
+		return e.title + ": " + e.cause.Error()
+	}
+	return e.title
+}
+
+func (e *pageError) Unwrap() error { return e.cause }
+
+// badRequest is a page for a request that cannot be trusted.
+func badRequest(text string, cause error) *pageError {
+	return &pageError{status: http.StatusBadRequest, title: "This sign-in request is not valid", text: text, cause: cause}
+}
+
+// redirectError goes to the client's redirect URI.
+type redirectError struct {
+	to  returnAddress
+	err *oauth.Error
+}
+
+func (e *redirectError) Error() string { return e.err.Error() }
+func (e *redirectError) Unwrap() error { return e.err }
+
+// returnAddress is where and how an authorization response goes.
+type returnAddress struct {
+	redirectURI string
+	state       string
+	issuer      string
+}
+
+// location makes the authorization response: state exactly as it came, and iss
+// (RFC 9207) always.
+func (a returnAddress) location(params url.Values) (string, error) {
+	if a.state != "" {
+		params.Set("state", a.state)
+	}
+	params.Set("iss", a.issuer)
+	return oauth.WithQuery(a.redirectURI, params)
+}
+
+// render is the one place where errors become answers.
+func (s *Server) render(w http.ResponseWriter, r *request, err error) {
+	var page *pageError
+	var redirect *redirectError
+	switch {
+	case errors.As(err, &page):
+		r.event.fail("page_"+strconv.Itoa(page.status), page)
+		s.renderPage(w, r, page)
+	case errors.As(err, &redirect):
+		r.event.fail(redirect.err.Code, redirect.err.Cause)
+		s.renderRedirect(w, r, redirect)
+	default:
+		e := oauth.AsError(err)
+		r.event.fail(e.Code, e.Cause)
+		s.renderJSON(w, e)
+	}
+}
+
+func (s *Server) renderRedirect(w http.ResponseWriter, r *request, e *redirectError) {
+	params := url.Values{"error": {e.err.Code}}
+	if e.err.Description != "" && oauth.Printable(e.err.Description) {
+		params.Set("error_description", e.err.Description)
+	}
+	location, err := e.to.location(params)
+	if err != nil {
+		s.renderPage(w, r, badRequest("The client's redirect URI cannot be used.", err))
+		return
+	}
+	redirectTo(w, location)
+}
+
+// redirectTo sends the browser on. http.Redirect would write the URL into a
+// body, where proxies and scanners read it.
+func redirectTo(w http.ResponseWriter, location string) {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusFound)
+}
+
+func (s *Server) renderJSON(w http.ResponseWriter, e *oauth.Error) {
+	body := map[string]string{"error": e.Code}
+	if e.Description != "" && oauth.Printable(e.Description) {
+		body["error_description"] = e.Description
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	if e.Challenge {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oauth-broker", charset="UTF-8"`)
+	}
+	writeJSON(w, e.HTTPStatus(), body)
+}
+
+// writeJSON answers with a JSON document. An error of the connection is the
+// caller's loss and nobody's news.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		status, b = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}

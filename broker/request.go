@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"net/http"
+
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// request is one HTTP request with the configuration and the keys as they were
+// when it came in, and the event that will tell of it.
+type request struct {
+	*http.Request
+	config *runtimeconfig.Snapshot
+	keys   *seal.Ring
+	event  *event
+}
+
+// handler answers a request or returns an error for render.
+type handler func(http.ResponseWriter, *request) error
+
+// observe makes an http.Handler of h: it fixes snapshot and keys, sets the
+// headers of every answer, renders the error, and writes the event.
+func (s *Server) observe(pattern string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		ev := s.newEvent(pattern, hr)
+		rw := &statusWriter{ResponseWriter: w}
+		s.commonHeaders(rw.Header(), ev.id)
+		r := &request{Request: hr, config: s.Config.Config.Get(), keys: s.Keys.Ring(), event: ev}
+		defer s.finish(r, rw)
+		if r.config == nil && pattern != "/healthz" && pattern != "/readyz" {
+			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has no configuration yet. Try again in a moment."})
+			return
+		}
+		if err := h(rw, r); err != nil {
+			s.render(rw, r, err)
+		}
+	})
+}
+
+func (s *Server) commonHeaders(h http.Header, id string) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Request-Id", id)
+	if !s.Development {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/broker/vendor"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// grant is what the broker's refresh token holds.
+type grant struct {
+	Binding  runtimeconfig.Binding `json:"b"`
+	Client   string                `json:"cl"`
+	Scopes   []string              `json:"sc,omitempty"`
+	Resource []string              `json:"re,omitempty"`
+	Callback string                `json:"cb,omitempty"`
+	Subject  string                `json:"su,omitempty"`
+	Token    string                `json:"rt"`
+}
+
+// grantResult is a successful exchange on its way to the client.
+type grantResult struct {
+	endpoint vendor.Endpoint
+	binding  runtimeconfig.Binding
+	tokens   *vendor.Result
+	// scopes that were asked for; what the vendor says it granted goes before.
+	scopes   []string
+	resource []string
+	callback string
+	subject  string
+	// kept is the refresh token in use, for vendors that return none on refresh.
+	kept     secret.Text
+	captured map[string]string
+}
+
+// respond hands the vendor's answer on without loss; only the refresh token is
+// sealed to client, vendor and credential.
+func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g grantResult) error {
+	members := g.tokens.Members
+	token := g.tokens.RefreshToken
+	if token.Empty() {
+		token = g.kept
+	}
+	if !token.Empty() {
+		out, err := s.refreshTokenFor(r, t, g, token)
+		if err != nil {
+			return err
+		}
+		if members["refresh_token"], err = json.Marshal(out); err != nil {
+			return err
+		}
+	}
+	if g.captured != nil {
+		var err error
+		if members["vendor_callback"], err = json.Marshal(g.captured); err != nil {
+			return err
+		}
+	}
+	if t.client.Encryption != nil {
+		return writeEncrypted(w, t.client.Encryption, members)
+	}
+	writeJSON(w, http.StatusOK, members)
+	return nil
+}
+
+func (s *Server) refreshTokenFor(r *request, t *tokenRequest, g grantResult, token secret.Text) (string, error) {
+	if rawAllowed(t.client, g.endpoint) {
+		return token.Reveal(), nil
+	}
+	scopes := g.scopes
+	if g.tokens.HasScope {
+		scopes = g.tokens.Scope
+	}
+	subject := g.tokens.Subject
+	if subject == "" {
+		subject = g.subject
+	}
+	return r.keys.Seal(seal.RefreshToken, s.Now().Add(s.Lifetimes.Grant), "", &grant{
+		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(),
+	})
+}
+
+// rawAllowed tells whether a client gets the vendor's own refresh token: only an
+// authenticated confidential client on a BYOC credential of its own namespace.
+func rawAllowed(c *runtimeconfig.Client, e vendor.Endpoint) bool {
+	return e.Vendor.Refresh.Raw && c.Auth != runtimeconfig.ClientNone &&
+		e.Credential.Source == runtimeconfig.SourceBYOC && e.Credential.Namespace == c.Namespace
+}
+
+// writeEncrypted answers with a JWE (RFC 7516) for the client's key.
+func writeEncrypted(w http.ResponseWriter, enc *runtimeconfig.Encryption, members map[string]json.RawMessage) error {
+	var key jose.JSONWebKey
+	if err := json.Unmarshal([]byte(enc.JWK), &key); err != nil {
+		return &oauth.Error{Code: oauth.ServerError, Description: "this client's encryption key is not usable", Cause: err}
+	}
+	opts := (&jose.EncrypterOptions{}).WithContentType("application/json")
+	encrypter, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{Algorithm: jose.KeyAlgorithm(enc.Algorithm), Key: key.Key, KeyID: key.KeyID}, opts)
+	if err != nil {
+		return &oauth.Error{Code: oauth.ServerError, Description: "this client's encryption key is not usable", Cause: err}
+	}
+	plain, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	jwe, err := encrypter.Encrypt(plain)
+	if err != nil {
+		return err
+	}
+	compact, err := jwe.CompactSerialize()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwt")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write([]byte(compact))
+	return nil
+}

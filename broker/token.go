@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// maxBody bounds a form.
+const maxBody = 64 << 10
+
+// errTooLong is a body over maxBody.
+var errTooLong = errors.New("the body is too long")
+
+// tokenRequest is a token request, read once and authenticated.
+type tokenRequest struct {
+	params oauth.Params
+	client *runtimeconfig.Client
+	// vendorName of the address or the parameter; empty at the generic endpoint.
+	vendorName string
+}
+
+// token is the token endpoint (OAuth 2.1 section 3.2).
+func (s *Server) token(w http.ResponseWriter, r *request) error {
+	t, err := s.readTokenRequest(r)
+	if err != nil {
+		return err
+	}
+	switch t.params.Get("grant_type") {
+	case "authorization_code":
+		r.event.grant = "authorization_code"
+		return s.redeemCode(w, r, t)
+	case "refresh_token":
+		r.event.grant = "refresh_token"
+		return s.redeemRefreshToken(w, r, t)
+	case "":
+		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")
+	}
+	return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code or refresh_token")
+}
+
+// readTokenRequest parses the form and authenticates the client before anything
+// else is looked at.
+func (s *Server) readTokenRequest(r *request) (*tokenRequest, error) {
+	if r.URL.RawQuery != "" {
+		return nil, oauth.Errorf(oauth.InvalidRequest, "parameters belong into the body, not into the address")
+	}
+	p, err := readForm(r)
+	switch {
+	case errors.Is(err, errTooLong):
+		return nil, &oauth.Error{Code: oauth.InvalidRequest, Description: err.Error(), Status: http.StatusRequestEntityTooLarge}
+	case errors.Is(err, errNoForm):
+		return nil, &oauth.Error{Code: oauth.InvalidRequest, Description: err.Error(), Status: http.StatusUnsupportedMediaType}
+	case err != nil:
+		return nil, oauth.Errorf(oauth.InvalidRequest, "%s", err.Error())
+	}
+	t := &tokenRequest{params: p, vendorName: vendorName(r, p)}
+	issuer := s.PublicURL
+	if t.vendorName != "" {
+		if _, ok := r.config.Vendor(t.vendorName); !ok {
+			return nil, oauth.Errorf(oauth.InvalidRequest, "vendor is unknown")
+		}
+		r.event.vendor, issuer = t.vendorName, s.issuer(t.vendorName)
+	}
+	if v := p.Get("vendor"); v != "" && v != t.vendorName {
+		return nil, oauth.Errorf(oauth.InvalidRequest, "vendor differs from the vendor in the address")
+	}
+	t.client, err = s.auth.Authenticate(r.Context(), r.config, r.Request, p, issuer)
+	if t.client != nil {
+		r.event.client = t.client.ID
+	}
+	return t, err
+}
+
+var errNoForm = errors.New("the body must be application/x-www-form-urlencoded")
+
+// readForm strictly reads a form body. Its errors are fixed texts.
+func readForm(r *request) (oauth.Params, error) {
+	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mt != "application/x-www-form-urlencoded" || r.Header.Get("Content-Encoding") != "" {
+		return oauth.Params{}, errNoForm
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case len(b) > maxBody:
+		return oauth.Params{}, errTooLong
+	case err != nil:
+		return oauth.Params{}, errors.New("the body broke off")
+	}
+	return oauth.ParseParams(string(b))
+}
