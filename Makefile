@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything that a contributor or CI does is a target here; `make` lists them.
+# Tools are pinned in hack/tools/go.mod and run by `go tool`: nothing is
+# installed, and what was built once stays in Go's build cache.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+MODULE := github.com/oauthbroker/oauth-broker
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X $(MODULE)/internal/version.linked=$(VERSION)@$(COMMIT)
+
+TOOL := go tool -modfile=hack/tools/go.mod
+STEP := hack/progress.sh
+FUZZTIME ?= 10s
+
+# What `make generate` writes; `make verify` fails where it differs from Git.
+GENERATED := api config/crd config/rbac docs/reference \
+	go.mod go.sum hack/tools/go.mod hack/tools/go.sum hack/controlplane/go.mod hack/controlplane/go.sum
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make TARGET" } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: run
+run: controlplane ## Start control plane, operator, two brokers and an OpenID provider, and log in once. ONCE=1: exit after it.
+	@go run ./hack/dev $(if $(filter-out 0 false no,$(ONCE)),--once)
+
+.PHONY: build
+build: ## Build bin/manager and bin/broker.
+	@$(STEP) 'build $(VERSION)' env CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: controlplane
+controlplane: ## Build kube-apiserver, etcd and kubectl into the cache directory (once, about 5 minutes).
+	@hack/controlplane/build.sh
+
+.PHONY: clean
+clean: ## Remove bin and dist. Caches stay.
+	@rm -rf bin dist
+
+##@ Test
+
+.PHONY: test
+test: vet lint test-rules test-unit controlplane test-integration ## Run everything that CI runs.
+	@echo '==> all tests passed'
+
+.PHONY: vet
+vet: ## Run go vet.
+	@$(STEP) 'vet' go vet ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint and check the formatting (the first time builds it, about 2 minutes).
+	@$(STEP) 'lint' $(TOOL) golangci-lint run
+
+.PHONY: test-rules
+test-rules: ## Check import direction and what the documents promise about the repository.
+	@$(STEP) 'repository rules' go test -count=1 ./test/imports
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane, with the race detector.
+	@$(STEP) 'unit tests' go test -race -timeout=10m $$(go list ./... | grep -v -e '/test/integration' -e '/test/imports$$')
+
+.PHONY: test-integration
+test-integration: controlplane ## Run the tests against a real API server, with the race detector.
+	@$(STEP) 'integration tests' go test -race -count=1 -timeout=15m ./test/integration/...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s).
+	@hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is used (asks the Go vulnerability database).
+	@$(STEP) 'vulnerabilities' $(TOOL) govulncheck ./...
+
+##@ Generate
+
+.PHONY: fmt
+fmt: ## Format the Go files.
+	@$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## Write deep copies, CRDs, RBAC and the API reference from the Go types.
+	@$(STEP) 'generate deep copies' $(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	@$(STEP) 'generate CRDs' $(TOOL) controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	@$(STEP) 'generate RBAC' $(TOOL) controller-gen rbac:roleName=oauth-broker-manager paths=./controllers/... output:rbac:dir=config/rbac
+	@mkdir -p docs/reference
+	@$(STEP) 'generate API reference' $(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml \
+		--renderer=markdown --output-path=docs/reference/api.md --log-level=ERROR
+
+.PHONY: tidy
+tidy: ## Tidy the three modules.
+	@$(STEP) 'tidy' go mod tidy
+	@$(STEP) 'tidy hack/tools' go -C hack/tools mod tidy
+	@$(STEP) 'tidy hack/controlplane' go -C hack/controlplane mod tidy
+
+.PHONY: verify
+verify: generate tidy ## Generate and tidy, then fail if that changed a file.
+	@if [ -n "$$(git status --porcelain -- $(GENERATED))" ]; then \
+		git --no-pager diff -- $(GENERATED); \
+		git status --short -- $(GENERATED); \
+		echo 'verify: generated files differ from what is committed: commit the changes above (make generate tidy)' >&2; \
+		exit 1; \
+	fi
+	@echo '==> generated files and modules are up to date'
