@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// privateMembers are JWK members that only private or symmetric keys have
+// (RFC 7518 section 6).
+var errPrivateKey = errors.New("holds private members: publish the public part only, and replace the key, which others may have read")
+
+const minRSABits = 2048
+
+// parsePublicJWK reads one public asymmetric key. Its errors never hold any
+// of the key.
+func parsePublicJWK(raw json.RawMessage) (*jose.JSONWebKey, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, errors.New("is not a JSON object")
+	}
+	for _, m := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+		if _, private := members[m]; private {
+			return nil, errPrivateKey
+		}
+	}
+	var k jose.JSONWebKey
+	if err := json.Unmarshal(raw, &k); err != nil || !k.Valid() || !k.IsPublic() {
+		return nil, errors.New("is not a valid public key of type RSA, EC or OKP")
+	}
+	switch key := k.Key.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < minRSABits {
+			return nil, errors.New("is an RSA key of less than 2048 bits")
+		}
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+	default:
+		return nil, errors.New("is of a type that is not supported: use RSA, EC or Ed25519")
+	}
+	return &jose.JSONWebKey{Key: k.Key, KeyID: k.KeyID, Algorithm: k.Algorithm, Use: k.Use}, nil
+}
+
+// parseJWKS reads a client's public keys and writes them anew, with nothing
+// but what is needed to check its assertions.
+func parseJWKS(text string) (string, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(text), &set); err != nil {
+		return "", errors.New(`is not a JSON object with the member "keys" (RFC 7517 section 5)`)
+	}
+	var out jose.JSONWebKeySet
+	for i, raw := range set.Keys {
+		k, err := parsePublicJWK(raw)
+		if err != nil {
+			return "", fmt.Errorf("key %d %w", i+1, err)
+		}
+		if k.Use != "" && k.Use != "sig" {
+			continue
+		}
+		if slices.ContainsFunc(out.Keys, func(o jose.JSONWebKey) bool { return o.KeyID == k.KeyID }) {
+			return "", fmt.Errorf("key %d has the kid of another, or none: several keys need a kid each", i+1)
+		}
+		out.Keys = append(out.Keys, *k)
+	}
+	if len(out.Keys) == 0 {
+		return "", errors.New("holds no signing key: add the client's public key")
+	}
+	if len(out.Keys) > 1 && slices.ContainsFunc(out.Keys, func(o jose.JSONWebKey) bool { return o.KeyID == "" }) {
+		return "", errors.New("has a key without kid: several keys need a kid each")
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		return "", errors.New("cannot be written again")
+	}
+	return string(b), nil
+}
+
+// parseEncryptionJWK reads the key that token responses are encrypted to.
+func parseEncryptionJWK(text, algorithm string) (string, error) {
+	k, err := parsePublicJWK(json.RawMessage(text))
+	if err != nil {
+		return "", err
+	}
+	ok := false
+	switch k.Key.(type) {
+	case *rsa.PublicKey:
+		ok = algorithm == string(jose.RSA_OAEP_256)
+	case *ecdsa.PublicKey:
+		ok = algorithm == string(jose.ECDH_ES)
+	}
+	switch {
+	case !ok:
+		return "", errors.New("does not fit the algorithm: RSA-OAEP-256 needs an RSA key, ECDH-ES an EC key")
+	case k.Use != "" && k.Use != "enc":
+		return "", errors.New("is for another use than encryption (use)")
+	case k.Algorithm != "" && k.Algorithm != algorithm:
+		return "", errors.New("names another algorithm (alg)")
+	}
+	b, err := json.Marshal(k)
+	if err != nil {
+		return "", errors.New("cannot be written again")
+	}
+	return string(b), nil
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+)
+
+// Memo is a Translate that remembers the outcome for each object and decides
+// anew only on those whose inputs changed. The zero value is ready to use. It
+// is for one goroutine at a time.
+//
+// An object is taken to be the same while its UID and generation are, as the
+// API server guarantees; a Secret while its UID and resourceVersion are.
+type Memo struct {
+	vendors     memory[*vendorResult]
+	credentials memory[*credentialResult]
+	clients     memory[*clientResult]
+}
+
+// Translate gives exactly what the function Translate gives.
+func (m *Memo) Translate(in Inputs) Output {
+	out := pass{
+		vendor: func(vi vendorInputs) *vendorResult {
+			return m.vendors.get(vendorRef(vi.object.Name), vi.key(), func() *vendorResult { return translateVendor(vi) })
+		},
+		credential: func(ci credentialInputs) *credentialResult {
+			return m.credentials.get(credentialRef(ci.object), ci.key(), func() *credentialResult { return translateCredential(ci) })
+		},
+		client: func(ci clientInputs) *clientResult {
+			return m.clients.get(clientRef(ci.object), ci.key(), func() *clientResult { return translateClient(ci) })
+		},
+	}.run(in)
+	m.vendors.turn()
+	m.credentials.turn()
+	m.clients.turn()
+	return out
+}
+
+// memory holds the outcomes of the last pass, and collects those of this one,
+// so that what is gone is forgotten.
+type memory[R any] struct{ last, now map[Ref]remembered[R] }
+
+type remembered[R any] struct {
+	key    any
+	result R
+}
+
+// get returns the remembered outcome where key, a comparable value, is equal.
+func (m *memory[R]) get(ref Ref, key any, decide func() R) R {
+	r, ok := m.last[ref]
+	if !ok || r.key != key {
+		r = remembered[R]{key: key, result: decide()}
+	}
+	if m.now == nil {
+		m.now = make(map[Ref]remembered[R], len(m.last))
+	}
+	m.now[ref] = r
+	return r.result
+}
+
+func (m *memory[R]) turn() { m.last, m.now = m.now, nil }
+
+// objectKey identifies a version of an object.
+type objectKey struct {
+	uid        types.UID
+	generation int64
+	created    int64
+	// sum of the spec, for objects that come from no API server and so have no
+	// generation.
+	sum [sha256.Size]byte
+}
+
+func keyOf(o metav1.Object, spec any) objectKey {
+	created := o.GetCreationTimestamp()
+	k := objectKey{uid: o.GetUID(), generation: o.GetGeneration(), created: created.UnixNano()}
+	if k.generation == 0 {
+		b, _ := json.Marshal(spec) // API types always marshal
+		k.sum = sha256.Sum256(b)
+	}
+	return k
+}
+
+// secretKey identifies a version of a Secret.
+type secretKey struct {
+	named, found, unreadable bool
+	name                     types.NamespacedName
+	uid, resourceVersion     string
+}
+
+func (r *secretRef) key() secretKey {
+	if r == nil {
+		return secretKey{}
+	}
+	return secretKey{
+		named: true, found: r.found, unreadable: r.secret.Unreadable,
+		name: r.name, uid: r.secret.UID, resourceVersion: r.secret.ResourceVersion,
+	}
+}
+
+type vendorKey struct {
+	settings        Settings
+	object          objectKey
+	shared, initial secretKey
+	answered        bool
+	hasEndpoints    bool
+	endpoints       oauthv1alpha1.Endpoints
+	issuerParameter bool
+	problem         string
+}
+
+func (in vendorInputs) key() vendorKey {
+	return vendorKey{
+		settings: in.settings, object: keyOf(in.object, &in.object.Spec), shared: in.shared.key(), initial: in.initial.key(),
+		answered: in.answered, hasEndpoints: in.discovered.Endpoints != nil, endpoints: deref(in.discovered.Endpoints),
+		issuerParameter: in.discovered.IssuerParameter, problem: in.discovered.Problem,
+	}
+}
+
+type credentialKey struct {
+	settings Settings
+	object   objectKey
+	// vendor is compared by identity: a remembered outcome is the same pointer.
+	vendor  vendorView
+	secret  secretKey
+	allowed bool
+}
+
+func (in credentialInputs) key() credentialKey {
+	return credentialKey{settings: in.settings, object: keyOf(in.object, &in.object.Spec), vendor: in.vendor, secret: in.secret.key(), allowed: in.allowed}
+}
+
+type clientKey struct {
+	settings Settings
+	object   objectKey
+	secret   secretKey
+	// grants of each vendor in the order of the spec, one byte each.
+	grants string
+}
+
+func (in clientInputs) key() clientKey {
+	grants := make([]byte, len(in.grants))
+	for i, g := range in.grants {
+		for bit, set := range []bool{g.found, g.accepted, g.sharedUse, g.trusted} {
+			if set {
+				grants[i] |= 1 << bit
+			}
+		}
+	}
+	return clientKey{settings: in.settings, object: keyOf(in.object, &in.object.Spec), secret: in.secret.key(), grants: string(grants)}
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"regexp"
+	"strings"
+)
+
+// The three shapes of a client's redirect URI. They repeat the schema's CEL
+// rules (api/v1alpha1, RedirectURI); a test holds one against the other.
+var (
+	httpsRedirect    = regexp.MustCompile(`^https://[^/?#@\s\\]+([/?][^#\s\\]*)?$`)
+	loopbackRedirect = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|\[::1\])(:[0-9]+)?([/?][^#\s\\]*)?$`)
+	privateRedirect  = regexp.MustCompile(`^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:/[^#\s\\]*$`)
+	dotSegment       = regexp.MustCompile(`/[.][.]?(/|[?]|$)`)
+)
+
+const maxRedirectURI = 1024
+
+// checkRedirectURI tells what is wrong with a client's redirect URI, or "".
+func checkRedirectURI(uri string, native bool) string {
+	switch {
+	case uri == "" || len(uri) > maxRedirectURI:
+		return "must have 1 to 1024 characters"
+	case strings.Contains(uri, "#"):
+		return "has a fragment: remove it (RFC 6749 section 3.1.2)"
+	case strings.Contains(uri, "*"):
+		return "has a wildcard: list each URI, they are compared exactly"
+	case dotSegment.MatchString(uri) || strings.Contains(strings.ToLower(uri), "%2e"):
+		return "has dot segments: write the path out"
+	case httpsRedirect.MatchString(uri) || loopbackRedirect.MatchString(uri):
+		return ""
+	case !privateRedirect.MatchString(uri):
+		return "must be an https URL without user information, an http URL of localhost, 127.0.0.1 or [::1], or a private-use scheme with a dot such as com.example.app:/callback"
+	case !native:
+		return "has a private-use scheme, which goes with applicationType: Native"
+	}
+	return ""
+}

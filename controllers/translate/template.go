@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+)
+
+var (
+	reference = regexp.MustCompile(`\{[A-Za-z][A-Za-z0-9]*\}`)
+	hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+	tenantVal = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+)
+
+// variable is a declared variable, ready to judge values.
+type variable struct {
+	name     string
+	pattern  *regexp.Regexp // nil for an enum
+	enum     []string
+	fallback string
+}
+
+// variables of one vendor.
+type variables []variable
+
+// compileVariables reads the declarations of a vendor.
+func compileVariables(declared []oauthv1alpha1.Variable, f *findings) variables {
+	vars := make(variables, 0, len(declared))
+	for _, d := range declared {
+		v := variable{name: d.Name, enum: d.Enum, fallback: d.Default}
+		if d.Pattern != "" {
+			// The value must match from end to end, whatever flags the pattern sets.
+			p, err := regexp.Compile(`\A(?:` + d.Pattern + `)\z`)
+			if err != nil {
+				f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s].pattern is not an RE2 expression: correct it (look-ahead and back references do not exist)", d.Name)
+				continue
+			}
+			v.pattern = p
+		}
+		if (v.pattern == nil) == (len(v.enum) == 0) {
+			f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s] needs exactly one of pattern and enum", d.Name)
+			continue
+		}
+		if v.fallback != "" && !v.good(v.fallback) {
+			f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s].default is not a value that its own pattern or enum takes: correct one of them", d.Name)
+			continue
+		}
+		vars = append(vars, v)
+	}
+	return vars
+}
+
+func (v variable) good(value string) bool {
+	if v.pattern != nil {
+		return v.pattern.MatchString(value)
+	}
+	return slices.Contains(v.enum, value)
+}
+
+func (vs variables) find(name string) (variable, bool) {
+	i := slices.IndexFunc(vs, func(v variable) bool { return v.name == name })
+	if i < 0 {
+		return variable{}, false
+	}
+	return vs[i], true
+}
+
+// defaults gives the values that hold where a credential brings none, and the
+// names of the variables that have none.
+func (vs variables) defaults() (values map[string]string, missing []string) {
+	values = make(map[string]string, len(vs))
+	for _, v := range vs {
+		if v.fallback == "" {
+			missing = append(missing, v.name)
+			continue
+		}
+		values[v.name] = v.fallback
+	}
+	return values, missing
+}
+
+// expand replaces each {name} by its value in one pass: a value is never
+// looked at again. References without a value stay, and are returned.
+func expand(s string, values map[string]string) (out string, unknown []string) {
+	out = reference.ReplaceAllStringFunc(s, func(r string) string {
+		v, ok := values[r[1:len(r)-1]]
+		if !ok {
+			unknown = append(unknown, r)
+			return r
+		}
+		return v
+	})
+	return out, unknown
+}
+
+// expandURL expands a URL part by part and checks that the values did not
+// change its shape: the client secret is sent there.
+func expandURL(template string, values map[string]string) (string, error) {
+	scheme, host, rest := splitURL(template)
+	host, missingInHost := expand(host, values)
+	rest, missingInRest := expand(rest, values)
+	if unknown := append(missingInHost, missingInRest...); len(unknown) > 0 {
+		return "", fmt.Errorf("refers to %s, which is not declared under variables", unknown[0])
+	}
+	whole := scheme + "://" + host + rest
+	if err := checkURL(whole); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(whole)
+	if err != nil || u.Host != host || u.Scheme != scheme {
+		return "", errors.New("changes its host when the variables are filled in")
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil && strings.Contains(hostOf(template), "{") {
+		return "", errors.New("becomes an IP address when the variables are filled in: a variable gives a host name")
+	}
+	return whole, nil
+}
+
+// splitURL cuts a URL, or a template of one, into scheme, host and the rest.
+func splitURL(s string) (scheme, host, rest string) {
+	scheme, after, _ := strings.Cut(s, "://")
+	if i := strings.IndexAny(after, "/?#"); i >= 0 {
+		return scheme, after[:i], after[i:]
+	}
+	return scheme, after, ""
+}
+
+func hostOf(template string) string {
+	_, host, _ := splitURL(template)
+	return host
+}
+
+// checkTemplate checks what can be said of a URL before its variables have
+// values: where a free-form variable may stand in the host.
+func checkTemplate(template string, vars variables) error {
+	scheme, host, rest := splitURL(template)
+	refs := reference.FindAllStringIndex(host, -1)
+	for _, r := range reference.FindAllString(host+rest, -1) {
+		if _, ok := vars.find(r[1 : len(r)-1]); !ok {
+			return fmt.Errorf("refers to %s, which is not declared under variables", r)
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	if scheme != "https" {
+		return errors.New("has a variable host, which needs https")
+	}
+	if colon := strings.LastIndexByte(host, ':'); colon >= 0 && strings.Contains(host[colon:], "{") {
+		return errors.New("has a variable port: write the port out")
+	}
+	last := refs[len(refs)-1]
+	v, _ := vars.find(host[last[0]+1 : last[1]-1])
+	tail, _, _ := strings.Cut(host[last[1]:], ":")
+	if v.pattern == nil || tail == "" {
+		return nil
+	}
+	// {tenant}.example.com keeps every value below example.com; {tenant}example.com
+	// would let a value name any domain that ends so.
+	if _, suffix, dotted := strings.Cut(tail, "."); !dotted || suffix == "" || (tail[0] != '.' && tail[0] != '-') {
+		return fmt.Errorf("lets {%s} choose the domain: follow it by a dot and a domain, such as {%s}.example.com", v.name, v.name)
+	}
+	return nil
+}
+
+// checkURL accepts https URLs and http URLs of loopback hosts.
+func checkURL(s string) error {
+	if strings.ContainsAny(s, "{}\\# \t\r\n") {
+		return errors.New("holds a brace, backslash, blank or fragment: remove it")
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Opaque != "" {
+		return errors.New("is not an absolute URL")
+	}
+	if u.User != nil {
+		return errors.New("has user information: remove it, credentials go into a Secret")
+	}
+	if !validHost(u) {
+		return errors.New("has a host that is not a host name or IP address with an optional port")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return errors.New("must be https; http is for the hosts localhost, 127.0.0.1 and [::1] only")
+	}
+	if hasDotSegment(u) {
+		return errors.New("has a dot segment in its path: write the path out")
+	}
+	return nil
+}
+
+func loopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+func validHost(u *url.URL) bool {
+	host := u.Hostname()
+	if p := u.Port(); p != "" {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	} else if strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Zone() == ""
+	}
+	if len(host) > 253 {
+		return false
+	}
+	return !slices.ContainsFunc(strings.Split(host, "."), func(l string) bool { return !hostLabel.MatchString(l) })
+}
+
+func hasDotSegment(u *url.URL) bool {
+	return slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." })
+}

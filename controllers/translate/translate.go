@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// Translate decides. The result shares memory with no input that it could
+// change, and must not be changed itself.
+func Translate(in Inputs) Output {
+	return pass{
+		vendor:     translateVendor,
+		credential: translateCredential,
+		client:     translateClient,
+	}.run(in)
+}
+
+// pass is one translation; its functions decide on single objects, with or
+// without a memory.
+type pass struct {
+	vendor     func(vendorInputs) *vendorResult
+	credential func(credentialInputs) *credentialResult
+	client     func(clientInputs) *clientResult
+}
+
+// run is the cross-object part: it is done over small keys for all objects
+// each time.
+func (p pass) run(in Inputs) Output {
+	var out Output
+	vendors := p.vendors(in, &out)
+	p.credentials(in, vendors, &out)
+	for _, c := range in.Clients {
+		if !in.Settings.owns(c.Spec.BrokerClass) {
+			continue
+		}
+		r := p.client(in.clientInputs(c, vendors))
+		out.Verdicts = append(out.Verdicts, r.verdict)
+		if r.client != nil {
+			out.Document.Clients = append(out.Document.Clients, *r.client)
+		}
+	}
+	out.sort()
+	return out
+}
+
+// owns tells whether an object of class is this install's.
+func (s Settings) owns(class string) bool {
+	return or(class, oauthv1alpha1.DefaultBrokerClass) == or(s.BrokerClass, oauthv1alpha1.DefaultBrokerClass)
+}
+
+// vendors decides on all vendors and refuses those whose environment
+// variables another has. (DNS labels cannot collide; this holds for names that
+// a later release may allow, and for two files that define one vendor.)
+func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
+	var all []*vendorResult
+	claims := make(claims)
+	for _, v := range in.Vendors {
+		if !in.Settings.owns(v.Spec.BrokerClass) {
+			continue
+		}
+		r := p.vendor(in.vendorInputs(v))
+		all = append(all, r)
+		if r.vendor != nil && r.environment {
+			claims.add(r.vendor.Environment.ClientIDVariable, r.object)
+		}
+	}
+	views := make(map[string]vendorView, len(all))
+	for _, r := range all {
+		view, verdict := vendorView{result: r}, r.verdict
+		if r.vendor != nil && r.environment {
+			variable := r.vendor.Environment.ClientIDVariable
+			if winner := claims[variable]; winner != metav1.Object(r.object) {
+				view.refused = true
+				verdict = verdict.conflict("credentials.fromEnvironment: OAuthVendor %s, which is older, already uses the environment variable %s: use credentials.secretRef", winner.GetName(), variable)
+			}
+		}
+		out.Verdicts = append(out.Verdicts, verdict)
+		if old, twice := views[r.object.Name]; !twice || old.refused {
+			views[r.object.Name] = view
+		}
+		if view.published() {
+			out.Document.Vendors = append(out.Document.Vendors, *r.vendor)
+			if r.shared != nil {
+				out.Document.Credentials = append(out.Document.Credentials, *r.shared)
+			}
+		}
+	}
+	return views
+}
+
+// credentials decides on all credentials and refuses all but the oldest
+// default of a namespace for a vendor.
+func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output) {
+	var all []*credentialResult
+	claims := make(claims)
+	for _, c := range in.Credentials {
+		if !in.Settings.owns(c.Spec.BrokerClass) {
+			continue
+		}
+		r := p.credential(in.credentialInputs(c, vendors[c.Spec.Vendor]))
+		all = append(all, r)
+		if r.credential != nil && r.credential.Default {
+			claims.add(c.Namespace+"/"+c.Spec.Vendor, r.object)
+		}
+	}
+	for _, r := range all {
+		verdict, published := r.verdict, r.credential != nil
+		if published && r.credential.Default {
+			if winner := claims[r.object.Namespace+"/"+r.object.Spec.Vendor]; winner != metav1.Object(r.object) {
+				published = false
+				verdict = verdict.conflict("selection: Default: BYOCCredential %s, which is older, already is the default of namespace %s for OAuthVendor %s: set selection: ByName, or delete one", winner.GetName(), r.object.Namespace, r.object.Spec.Vendor)
+			}
+		}
+		out.Verdicts = append(out.Verdicts, verdict)
+		if published {
+			out.Document.Credentials = append(out.Document.Credentials, *r.credential)
+		}
+	}
+}
+
+// conflict is the verdict of an object that lost against an older one.
+func (v Verdict) conflict(format string, args ...any) Verdict {
+	v.Accepted = Check{Reason: oauthv1alpha1.ReasonConflict, Message: fmt.Sprintf(format, args...)}
+	v.Items = nil
+	return v
+}
+
+// claims holds, for each thing that only one object can have, the object that
+// has it: the oldest, then the first by name.
+type claims map[string]metav1.Object
+
+func (c claims) add(key string, o metav1.Object) {
+	if has, taken := c[key]; !taken || before(o, has) {
+		c[key] = o
+	}
+}
+
+func before(a, b metav1.Object) bool {
+	ta, tb := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	return cmp.Or(ta.Compare(tb.Time), strings.Compare(a.GetName(), b.GetName()), strings.Compare(string(a.GetUID()), string(b.GetUID()))) < 0
+}
+
+func (o *Output) sort() {
+	slices.SortFunc(o.Verdicts, func(a, b Verdict) int {
+		return cmp.Or(strings.Compare(a.Ref.Kind, b.Ref.Kind), strings.Compare(a.Ref.Namespace, b.Ref.Namespace), strings.Compare(a.Ref.Name, b.Ref.Name))
+	})
+	d := &o.Document
+	slices.SortFunc(d.Vendors, func(a, b runtimeconfig.Vendor) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(d.Credentials, func(a, b runtimeconfig.Credential) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.Vendor, b.Vendor))
+	})
+	slices.SortFunc(d.Clients, func(a, b runtimeconfig.Client) int { return strings.Compare(a.ID, b.ID) })
+}
