@@ -28,10 +28,6 @@ type authorizationServer struct {
 	JWKSURI               string   `json:"jwks_uri,omitempty"`
 	SubjectTypes          []string `json:"subject_types_supported,omitempty"`
 	IDTokenSigningAlgs    []string `json:"id_token_signing_alg_values_supported,omitempty"`
-	ServiceDocumentation  string   `json:"service_documentation,omitempty"`
-	ClientIDMetadataDocs  bool     `json:"client_id_metadata_document_supported"`
-	PushedAuthRequired    bool     `json:"require_pushed_authorization_requests"`
-	UILocales             []string `json:"ui_locales_supported,omitempty"`
 }
 
 func (s *Server) metadata(v *runtimeconfig.Vendor) authorizationServer {
