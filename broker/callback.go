@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/once"
@@ -187,7 +188,11 @@ func (s *Server) returnCode(w http.ResponseWriter, r *request, l *login, e vendo
 		ID: l.ID, Binding: l.Binding, Client: l.Client, RedirectURI: l.RedirectURI, Challenge: l.Challenge, Scopes: l.Scopes,
 		Resource: l.Resource, Callback: l.Callback, Verifier: l.Verifier, Nonce: l.Nonce, Code: code, Captured: captured(e.Vendor, p),
 	}
-	sealed, err := r.keys.Seal(seal.Code, s.Now().Add(s.Lifetimes.Code), "", g)
+	lifetime := s.Lifetimes.Code
+	if v := e.Vendor.Callback.CodeLifetimeSeconds; v > 0 {
+		lifetime = min(lifetime, time.Duration(v)*time.Second)
+	}
+	sealed, err := r.keys.Seal(seal.Code, s.Now().Add(lifetime), "", g)
 	if err != nil {
 		return &redirectError{to: back, err: oauth.AsError(err)}
 	}

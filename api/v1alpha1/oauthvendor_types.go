@@ -419,6 +419,13 @@ type Callback struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._~-]+$`
 	// +optional
 	CodeParameter string `json:"codeParameter,omitempty"`
+	// codeLifetimeSeconds is how long the vendor's code lives; the broker's own,
+	// which is made of it, lives no longer.
+	// +kubebuilder:default=60
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=600
+	// +optional
+	CodeLifetimeSeconds int32 `json:"codeLifetimeSeconds,omitempty"`
 	// captureParameters are callback parameters handed to the client with the
 	// token response, as vendor_callback members; they are never used as hosts.
 	// +kubebuilder:validation:MaxItems=8

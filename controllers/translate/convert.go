@@ -47,7 +47,7 @@ func convertVendor(v *oauthv1alpha1.OAuthVendor) *runtimeconfig.Vendor {
 		Authorize:   convertAuthorize(deref(spec.Authorize)),
 		Callback: runtimeconfig.Callback{
 			Path: convertPath(path), IssuerParameter: convertIssuerParameter(iss),
-			CodeParameter: or(callback.CodeParameter, "code"), CaptureParameters: callback.CaptureParameters,
+			CodeParameter: or(callback.CodeParameter, "code"), CodeLifetimeSeconds: int(or(callback.CodeLifetimeSeconds, 60)), CaptureParameters: callback.CaptureParameters,
 		},
 		Scopes:            convertScopes(deref(spec.Scopes)),
 		PKCE:              spec.PKCE != oauthv1alpha1.PKCENone,

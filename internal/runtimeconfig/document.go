@@ -131,10 +131,12 @@ const (
 
 // Callback says how the vendor answers.
 type Callback struct {
-	Path              CallbackPath    `json:"path"`
-	IssuerParameter   IssuerParameter `json:"issuerParameter"`
-	CodeParameter     string          `json:"codeParameter"`
-	CaptureParameters []string        `json:"captureParameters,omitempty"`
+	Path            CallbackPath    `json:"path"`
+	IssuerParameter IssuerParameter `json:"issuerParameter"`
+	CodeParameter   string          `json:"codeParameter"`
+	// CodeLifetimeSeconds bounds the broker's code; 0 means the broker's default.
+	CodeLifetimeSeconds int      `json:"codeLifetimeSeconds,omitempty"`
+	CaptureParameters   []string `json:"captureParameters,omitempty"`
 }
 
 // Scopes says which scopes exist and how they are written.
