@@ -167,7 +167,7 @@ type BrokerClientStatus struct {
 	// observedGeneration of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Accepted, ResolvedRefs, Programmed, Ready.
+	// conditions are Accepted, ResolvedRefs, Programmed and Ready.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

@@ -129,7 +129,7 @@ type BYOCCredentialStatus struct {
 	// observedGeneration of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Accepted, ResolvedRefs, Programmed, Ready.
+	// conditions are Accepted, ResolvedRefs, Programmed and Ready.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
