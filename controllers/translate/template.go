@@ -37,22 +37,18 @@ func compileVariables(declared []oauthv1alpha1.Variable, f *findings) variables 
 	vars := make(variables, 0, len(declared))
 	for _, d := range declared {
 		v := variable{name: d.Name, enum: d.Enum, fallback: d.Default}
+		var err error
 		if d.Pattern != "" {
 			// The value must match from end to end, whatever flags the pattern sets.
-			p, err := regexp.Compile(`\A(?:` + d.Pattern + `)\z`)
-			if err != nil {
-				f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s].pattern is not an RE2 expression: correct it (look-ahead and back references do not exist)", d.Name)
-				continue
-			}
-			v.pattern = p
+			v.pattern, err = regexp.Compile(`\A(?:` + d.Pattern + `)\z`)
 		}
-		if (v.pattern == nil) == (len(v.enum) == 0) {
+		switch {
+		case err != nil:
+			f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s].pattern is not an RE2 expression: correct it (look-ahead and back references do not exist)", d.Name)
+		case (d.Pattern == "") == (len(v.enum) == 0):
 			f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s] needs exactly one of pattern and enum", d.Name)
-			continue
-		}
-		if v.fallback != "" && !v.good(v.fallback) {
+		case v.fallback != "" && !v.good(v.fallback):
 			f.fail(oauthv1alpha1.ReasonInvalid, "variables[%s].default is not a value that its own pattern or enum takes: correct one of them", d.Name)
-			continue
 		}
 		vars = append(vars, v)
 	}

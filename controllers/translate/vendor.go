@@ -70,7 +70,9 @@ func translateVendor(in vendorInputs) *vendorResult {
 		in.initial.checkText(oauthv1alpha1.SecretKeyInitialAccessToken, &resolved)
 		out.Registration.InitialAccessToken = in.initial.secret.Data[oauthv1alpha1.SecretKeyInitialAccessToken]
 	}
-	r.noteSharedCallback(out, &accepted)
+	if !accepted.failed() {
+		r.noteSharedCallback(out, &accepted)
+	}
 	r.verdict = Verdict{
 		Ref: vendorRef(v.Name), Generation: v.Generation,
 		Accepted: accepted.accepted(), ResolvedRefs: resolved.resolved(),
