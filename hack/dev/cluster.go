@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
+)
+
+// The namespaces of the install.
+const (
+	operatorNamespace  = "oauth-broker-system"
+	publishedNamespace = "oauth-broker-published"
+)
+
+// brokerUser is who the brokers are at the API server.
+const brokerUser = "oauth-broker"
+
+func root() string { return controlplane.Root() }
+
+// cluster is a control plane without nodes: etcd and kube-apiserver.
+type cluster struct {
+	env    *envtest.Environment
+	client client.Client
+	// kubectl is the real one; admin and broker are kubeconfig files.
+	kubectl string
+	admin   string
+	broker  string
+}
+
+// startCluster starts the control plane and makes what config/default would:
+// CRDs, two namespaces, and the brokers' only Role.
+func (d *demo) startCluster(ctx context.Context) error {
+	assets, err := controlplane.Assets()
+	if err != nil {
+		return err
+	}
+	env := &envtest.Environment{
+		BinaryAssetsDirectory: assets, ControlPlaneStartTimeout: 3 * time.Minute, ControlPlaneStopTimeout: 30 * time.Second,
+	}
+	env.ControlPlane.GetAPIServer().Out = io.Discard
+	config, err := env.Start()
+	if err != nil {
+		return errors.Join(fmt.Errorf("starting (binaries in %s): %w", assets, err), env.Stop())
+	}
+	d.cluster = &cluster{
+		env: env, kubectl: filepath.Join(assets, "kubectl"),
+		admin: filepath.Join(d.dir, "admin.kubeconfig"), broker: filepath.Join(d.dir, "broker.kubeconfig"),
+	}
+	if d.cluster.client, err = client.New(config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	if err := d.cluster.writeKubeconfigs(); err != nil {
+		return err
+	}
+	d.fact("API server", "%s", config.Host)
+	for _, args := range [][]string{
+		{"apply", "--filename", filepath.Join(root(), "config", "crd", "bases")},
+		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"},
+	} {
+		if err := d.runKubectl(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	return d.cluster.install(ctx)
+}
+
+func (c *cluster) stop() error {
+	if err := c.env.Stop(); err != nil {
+		return fmt.Errorf("stopping the control plane: %w", err)
+	}
+	return nil
+}
+
+// writeKubeconfigs makes an administrator for kubectl and manager, and a user
+// for the brokers that may do only what brokerObjects says.
+func (c *cluster) writeKubeconfigs() error {
+	if err := os.WriteFile(c.admin, c.env.KubeConfig, 0o600); err != nil {
+		return fmt.Errorf("writing the administrator's kubeconfig: %w", err)
+	}
+	user, err := c.env.AddUser(envtest.User{Name: brokerUser}, nil)
+	if err != nil {
+		return fmt.Errorf("adding the brokers' user: %w", err)
+	}
+	kubeconfig, err := user.KubeConfig()
+	if err != nil {
+		return fmt.Errorf("making the brokers' kubeconfig: %w", err)
+	}
+	if err := os.WriteFile(c.broker, kubeconfig, 0o600); err != nil {
+		return fmt.Errorf("writing the brokers' kubeconfig: %w", err)
+	}
+	return nil
+}
+
+// install makes the namespaces and the brokers' Role.
+func (c *cluster) install(ctx context.Context) error {
+	name := metav1.ObjectMeta{Namespace: publishedNamespace, Name: brokerUser}
+	objects := []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: publishedNamespace}},
+		&rbacv1.Role{ObjectMeta: name, Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch"}, ResourceNames: []string{runtimeconfig.IndexName}},
+			{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}},
+		}},
+		&rbacv1.RoleBinding{
+			ObjectMeta: name, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: brokerUser},
+			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: brokerUser}},
+		},
+	}
+	for _, o := range objects {
+		if err := c.client.Create(ctx, o); err != nil {
+			return fmt.Errorf("creating %T %s: %w", o, o.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// applySamples applies config/samples and waits until status says that every
+// broker serves them.
+func (d *demo) applySamples(ctx context.Context) error {
+	files, err := filepath.Glob(filepath.Join(root(), "config", "samples", "*.yaml"))
+	if err != nil {
+		return fmt.Errorf("listing config/samples: %w", err)
+	}
+	var manifests []string
+	for _, file := range files {
+		if filepath.Base(file) == "kustomization.yaml" {
+			continue
+		}
+		b, err := os.ReadFile(file) //nolint:gosec // of this repository
+		if err != nil {
+			return fmt.Errorf("reading samples: %w", err)
+		}
+		manifests = append(manifests, string(b))
+	}
+	all := strings.Join(manifests, "\n---\n")
+	all = strings.ReplaceAll(all, fmt.Sprintf("localhost:%d", samplePort), d.provider.host)
+	if err := d.runKubectl(ctx, inNamespacesFirst(all), "apply", "--filename", "-"); err != nil {
+		return err
+	}
+	for _, objects := range []string{"oauthvendors", "byoccredentials", "brokerclients"} {
+		if err := d.runKubectl(ctx, "", "wait", "--for=condition=Programmed", objects, "--all", "--all-namespaces", "--timeout=30s"); err != nil {
+			return errors.Join(err, d.runKubectl(ctx, "", "get", objects, "--all-namespaces", "--output=yaml"))
+		}
+	}
+	return d.runKubectl(ctx, "", "get", "oauthbroker", "--all-namespaces")
+}
+
+// inNamespacesFirst puts the Namespaces before what lives in them.
+func inNamespacesFirst(manifests string) string {
+	var first, rest []string
+	for _, m := range strings.Split(manifests, "\n---\n") {
+		if strings.Contains(m, "\nkind: Namespace\n") {
+			first = append(first, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return strings.Join(append(first, rest...), "\n---\n")
+}
+
+// runKubectl runs kubectl as an administrator and shows command and output.
+func (d *demo) runKubectl(ctx context.Context, stdin string, args ...string) error {
+	cmd := exec.CommandContext(ctx, d.cluster.kubectl, append([]string{"--kubeconfig", d.cluster.admin, "--cache-dir", filepath.Join(d.dir, "kubectl")}, args...)...) //nolint:gosec // our own arguments
+	cmd.Stdin = strings.NewReader(stdin)
+	output, err := cmd.CombinedOutput()
+	d.line("$ kubectl %s", strings.ReplaceAll(strings.Join(args, " "), root()+string(filepath.Separator), ""))
+	for _, line := range strings.Split(strings.TrimRight(string(output), "\n"), "\n") {
+		d.line("  %s", line)
+	}
+	if err != nil {
+		return fmt.Errorf("kubectl %s: %w", args[0], err)
+	}
+	return nil
+}
