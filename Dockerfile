@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# One image with both binaries, so that operator and brokers of one release
+# always belong together. The manager is the default command; a broker runs
+# /broker serve.
+#
+#   docker build --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) -t oauth-broker .
+
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=dev
+ARG COMMIT=unknown
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+    -ldflags "-s -w -X github.com/oauthbroker/oauth-broker/internal/version.linked=${VERSION}@${COMMIT}" \
+    -o /out/ ./cmd/manager ./cmd/broker
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /out/manager /out/broker /
+USER 65532:65532
+ENTRYPOINT ["/manager"]
