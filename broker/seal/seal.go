@@ -14,16 +14,19 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // Purpose is what a sealed string is for. Its text is the string's prefix.
@@ -37,11 +40,23 @@ const (
 	Code Purpose = "obc1"
 	// RefreshToken is a refresh token of the broker.
 	RefreshToken Purpose = "obr1"
+	// ClientID is the client id of a client that registered itself.
+	ClientID Purpose = "obi1"
+	// Consent is a consent page's request, waiting for the user.
+	Consent Purpose = "obs1"
+	// Remembered is a consent that the user gave before.
+	Remembered Purpose = "obm1"
+	// PushedRequest is a pushed authorization request (RFC 9126).
+	PushedRequest Purpose = "obp1"
 	// LastGood is the copy of the configuration on disk.
 	LastGood Purpose = "obg1"
 )
 
-const stateLabel = "state1"
+// labels of keys that are no sealing keys.
+const (
+	stateLabel  = "state1"
+	secretLabel = "client-secret1"
+)
 
 // Errors of Open. They never hold content.
 var (
@@ -62,22 +77,23 @@ type key struct {
 	sealFrom time.Time
 	aead     map[Purpose]cipher.AEAD
 	state    []byte
+	secret   []byte
 }
 
 // NewRing derives the keys of r. now is the clock.
 func NewRing(r keyring.Ring, now func() time.Time) (*Ring, error) {
-	flow, err := derive(r.Flow, Login, Code)
+	flow, err := derive(r.Flow, flowPurposes())
 	if err != nil {
 		return nil, err
 	}
-	grant, err := derive(r.Grant, RefreshToken, LastGood)
+	grant, err := derive(r.Grant, grantPurposes())
 	if err != nil {
 		return nil, err
 	}
 	return &Ring{flow: flow, grant: grant, ids: r.IDs(), now: now}, nil
 }
 
-func derive(keys []keyring.Key, purposes ...Purpose) ([]key, error) {
+func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("key ring has an empty list")
 	}
@@ -98,6 +114,9 @@ func derive(keys []keyring.Key, purposes ...Purpose) ([]key, error) {
 			}
 		}
 		var err error
+		if d.secret, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+secretLabel, 32); err != nil {
+			return nil, fmt.Errorf("deriving key: %w", err)
+		}
 		if d.state, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+stateLabel, 32); err != nil {
 			return nil, fmt.Errorf("deriving key: %w", err)
 		}
@@ -109,8 +128,14 @@ func derive(keys []keyring.Key, purposes ...Purpose) ([]key, error) {
 // IDs lists the ids of the keys.
 func (r *Ring) IDs() []string { return r.ids }
 
+// flowPurposes are sealed with the flow keys: they live for minutes.
+func flowPurposes() []Purpose { return []Purpose{Login, Code, Consent, PushedRequest} }
+
+// grantPurposes are sealed with the grant keys: they live for months.
+func grantPurposes() []Purpose { return []Purpose{RefreshToken, ClientID, Remembered, LastGood} }
+
 func (r *Ring) list(p Purpose) []key {
-	if p == RefreshToken || p == LastGood {
+	if slices.Contains(grantPurposes(), p) {
 		return r.grant
 	}
 	return r.flow
@@ -185,13 +210,28 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 	return nil
 }
 
+// Derive makes a secret that belongs to a sealed client id: the same for the
+// same id and use, and known only to who holds the ring. It returns ErrUnknownKey
+// when the key that sealed the id is gone.
+func (r *Ring) Derive(clientID, use string) (secret.Text, error) {
+	_, rest, _ := strings.Cut(clientID, ".")
+	id, _, _ := strings.Cut(rest, ".")
+	k, ok := find(r.grant, id)
+	if !ok {
+		return secret.Text{}, ErrUnknownKey
+	}
+	h := hmac.New(sha256.New, k.secret)
+	h.Write([]byte(use + "\x00" + clientID))
+	return secret.New(base64.RawURLEncoding.EncodeToString(h.Sum(nil))), nil
+}
+
 // Is tells whether s looks like a sealed string of purpose p.
 func Is(p Purpose, s string) bool { return strings.HasPrefix(s, string(p)+".") }
 
 // IsSealed tells whether s looks like a sealed string of any purpose, so that
 // one is never mistaken for a vendor's token.
 func IsSealed(s string) bool {
-	return Is(Login, s) || Is(Code, s) || Is(RefreshToken, s) || Is(LastGood, s)
+	return slices.ContainsFunc(slices.Concat(flowPurposes(), grantPurposes()), func(p Purpose) bool { return Is(p, s) })
 }
 
 func additional(p Purpose, id, context string) []byte {

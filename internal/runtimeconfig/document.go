@@ -373,6 +373,9 @@ type Client struct {
 	Encryption *Encryption `json:"encryption,omitempty"`
 	// NotReady is why the client cannot be used; empty when it can.
 	NotReady string `json:"notReady,omitempty"`
+	// SelfRegistered clients made themselves known (RFC 7591, or a client id
+	// metadata document). They are never published and have no namespace.
+	SelfRegistered bool `json:"-"`
 }
 
 // AllowedVendor is a vendor that a client may use.

@@ -189,8 +189,21 @@ func (s *Snapshot) Choose(c *Client, v *Vendor, name string) (*Credential, error
 	return cred, nil
 }
 
+// Allows finds what c may do at v. A client that registered itself may use the
+// vendors that take such clients.
+func (s *Snapshot) Allows(c *Client, v *Vendor) (AllowedVendor, bool) {
+	if c.SelfRegistered && len(c.Vendors) == 0 {
+		return AllowedVendor{Name: v.Name}, v.SelfRegisteredUse
+	}
+	a, ok := c.Vendor(v.Name)
+	return a, ok && (!c.SelfRegistered || v.SelfRegisteredUse)
+}
+
 // MayUseShared tells whether c may use v's shared or environment credentials.
 func (s *Snapshot) MayUseShared(c *Client, v *Vendor) bool {
+	if c.SelfRegistered {
+		return v.SelfRegisteredUse
+	}
 	return v.SharedUse.Has(c.Namespace) || slices.Contains(c.SharedUse, v.Name)
 }
 
