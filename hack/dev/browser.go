@@ -28,15 +28,15 @@ type browser struct {
 	client *http.Client
 	// broker says which broker takes the next connection to the public URL.
 	broker int
-	// expectApp is the client id that the vendor should see, sawApp that it did.
-	expectApp string
-	sawApp    bool
+	login  login
+	// sawApp is set when the vendor saw the client id that it should.
+	sawApp bool
 }
 
 // newBrowser makes one without any cookie.
-func (d *demo) newBrowser() *browser {
+func (d *demo) newBrowser(l login) *browser {
 	jar, _ := cookiejar.New(nil) // never fails without options
-	b := &browser{demo: d}
+	b := &browser{demo: d, login: l}
 	b.client = &http.Client{
 		Jar: jar, Timeout: 20 * time.Second, Transport: d.transport(func() int { return b.broker }),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -62,19 +62,18 @@ func (d *demo) transport(broker func() int) *http.Transport {
 }
 
 // visit opens a page and goes on until the provider's answer would leave for
-// the client's redirect URI; it returns that URL. authorize and callback name
-// the brokers that serve these steps.
-func (b *browser) visit(ctx context.Context, start, redirectURI string, authorize, callback int) (*url.URL, error) {
+// the client's redirect URI; it returns that URL.
+func (b *browser) visit(ctx context.Context, start string) (*url.URL, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, start, nil)
 	if err != nil {
 		return nil, fmt.Errorf("making the first request: %w", err)
 	}
 	for range maxHops {
-		b.broker = authorize
+		b.broker = b.login.authorize
 		if strings.HasPrefix(r.URL.Path, "/v1/callback") {
-			b.broker = callback
+			b.broker = b.login.callback
 		}
-		if r.URL.Host == b.demo.provider.host && r.URL.Query().Get("client_id") == b.expectApp {
+		if r.URL.Host == b.demo.provider.host && r.URL.Query().Get("client_id") == b.login.vendorApp {
 			b.sawApp = true
 		}
 		location, form, err := b.hop(r)
@@ -83,7 +82,7 @@ func (b *browser) visit(ctx context.Context, start, redirectURI string, authoriz
 			return nil, err
 		case form != nil:
 			r, err = form.request(ctx, map[string]string{"username": userName, "password": userPassword})
-		case location.Scheme+"://"+location.Host+location.Path == redirectURI:
+		case location.Scheme+"://"+location.Host+location.Path == b.login.redirectURI:
 			b.demo.line("%-10s %s", "client", shown(location))
 			return location, nil
 		default:
@@ -102,7 +101,7 @@ func (b *browser) hop(r *http.Request) (location *url.URL, f *form, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", b.who(r.URL), err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	b.demo.line("%-10s %-4s %s -> %d", b.who(r.URL), r.Method, shown(r.URL), answer.StatusCode)
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	if err != nil {

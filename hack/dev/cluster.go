@@ -165,7 +165,7 @@ func (d *demo) applySamples(ctx context.Context) error {
 // inNamespacesFirst puts the Namespaces before what lives in them.
 func inNamespacesFirst(manifests string) string {
 	var first, rest []string
-	for _, m := range strings.Split(manifests, "\n---\n") {
+	for m := range strings.SplitSeq(manifests, "\n---\n") {
 		if strings.Contains(m, "\nkind: Namespace\n") {
 			first = append(first, m)
 		} else {
@@ -181,7 +181,7 @@ func (d *demo) runKubectl(ctx context.Context, stdin string, args ...string) err
 	cmd.Stdin = strings.NewReader(stdin)
 	output, err := cmd.CombinedOutput()
 	d.line("$ kubectl %s", strings.ReplaceAll(strings.Join(args, " "), root()+string(filepath.Separator), ""))
-	for _, line := range strings.Split(strings.TrimRight(string(output), "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(string(output), "\n"), "\n") {
 		d.line("  %s", line)
 	}
 	if err != nil {

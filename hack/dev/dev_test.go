@@ -73,13 +73,13 @@ func TestInNamespacesFirst(t *testing.T) {
 func TestFront_passesOverABrokerThatIsDown(t *testing.T) {
 	up := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(up.Close)
-	down, _, err := listen(0)
+	down, _, err := listen(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dead := down.Addr().String()
 	_ = down.Close()
-	listener, _, err := listen(0)
+	listener, _, err := listen(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

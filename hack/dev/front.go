@@ -35,14 +35,14 @@ func (f *front) serve() {
 
 // relay tries the brokers in turn, so that one that is down is passed over.
 func (f *front) relay(client net.Conn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	first := f.next.Add(1)
 	for i := range f.backends {
 		backend, err := net.DialTimeout("tcp", f.backends[(int(first)+i)%len(f.backends)], time.Second) //nolint:gosec,noctx // small numbers; bounded
 		if err != nil {
 			continue
 		}
-		defer backend.Close()
+		defer func() { _ = backend.Close() }()
 		go func() {
 			_, _ = io.Copy(backend, client)
 			_ = backend.Close()

@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -146,8 +147,8 @@ func (d *demo) stop() error {
 	if d.front != nil {
 		errs = append(errs, d.front.close())
 	}
-	for i := len(d.processes) - 1; i >= 0; i-- {
-		errs = append(errs, d.processes[i].stop())
+	for _, p := range slices.Backward(d.processes) {
+		errs = append(errs, p.stop())
 	}
 	if d.cluster != nil {
 		errs = append(errs, d.cluster.stop())

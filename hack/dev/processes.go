@@ -39,7 +39,7 @@ func (d *demo) spawn(name, binary string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("making the log of %s: %w", name, err)
 	}
-	p.cmd = exec.Command(binary, args...) //nolint:noctx // it is stopped by stop, which gives it time
+	p.cmd = exec.Command(binary, args...) //nolint:noctx,gosec // stop ends it and gives it time; our own binary
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it in order
 	if err := p.cmd.Start(); err != nil {
@@ -148,7 +148,7 @@ func (d *demo) command(ctx context.Context, what string, cmd *exec.Cmd) error {
 		case <-ticker.C:
 			d.fact(what, "%s ...", time.Since(began).Round(time.Second))
 		case <-ctx.Done():
-			<-result // the command has the same context
+			_ = <-result // the command has the same context
 			return fmt.Errorf("%s: %w", what, ctx.Err())
 		}
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // keyRingSecret is the Secret that the operator keeps the sealing keys in.
-const keyRingSecret = "oauth-broker-keyring" //nolint:gosec // a name
+const keyRingSecret = "oauth-broker-keyring"
 
 // startProduct starts the manager, takes the key ring that it makes, and starts
 // two brokers.
@@ -80,8 +80,7 @@ func (d *demo) startBroker(i int, ring string) error {
 	return d.spawn(name, d.binary("broker"), "serve",
 		"--public-url", d.ports.publicURL(), "--listen", d.ports.brokerAddress(i), "--tls-cert", cert, "--tls-key", key,
 		"--admin-listen", fmt.Sprintf("127.0.0.1:%d", d.ports.admins[i]), "--keyring", ring,
-		"--published-namespace", publishedNamespace, "--kubeconfig", d.cluster.broker,
-		"--development") // the provider is on http and loopback
+		"--published-namespace", publishedNamespace, "--kubeconfig", d.cluster.broker, "--shutdown-delay", "0s")
 }
 
 func (d *demo) brokerReady(ctx context.Context, i int) (bool, error) {
@@ -89,7 +88,7 @@ func (d *demo) brokerReady(ctx context.Context, i int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	return answer.StatusCode == http.StatusOK, nil
 }
 
@@ -99,7 +98,7 @@ func (d *demo) sequence(ctx context.Context, i int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	var revision struct {
 		Sequence int64 `json:"sequence"`
 	}

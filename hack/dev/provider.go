@@ -23,7 +23,7 @@ const samplePort = 9998
 // The provider's example user.
 const (
 	userName     = "test-user@localhost"
-	userPassword = "verysecure" //nolint:gosec // of zitadel's example
+	userPassword = "verysecure"
 )
 
 // provider is zitadel/oidc's example server, in this process, on loopback.
@@ -37,12 +37,12 @@ type provider struct {
 
 // startProvider registers the two OAuth apps of the samples with the broker's
 // one redirect URI.
-func (d *demo) startProvider(context.Context) error {
+func (d *demo) startProvider(ctx context.Context) error {
 	var err error
-	if d.ports, err = d.choosePorts(); err != nil {
+	if d.ports, err = d.choosePorts(ctx); err != nil {
 		return err
 	}
-	listener, port, err := listen(d.providerPort)
+	listener, port, err := listen(ctx, d.providerPort)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
@@ -88,15 +88,15 @@ func (p ports) brokerAddress(i int) string { return fmt.Sprintf("127.0.0.1:%d", 
 
 // choosePorts opens the front, which keeps its port, and picks free ones for the
 // processes.
-func (d *demo) choosePorts() (ports, error) {
-	listener, public, err := listen(d.port)
+func (d *demo) choosePorts(ctx context.Context) (ports, error) {
+	listener, public, err := listen(ctx, d.port)
 	if err != nil {
 		return ports{}, fmt.Errorf("listening: %w", err)
 	}
 	chosen := ports{public: public}
 	var held []net.Listener
 	for _, port := range []*int{&chosen.brokers[0], &chosen.brokers[1], &chosen.admins[0], &chosen.admins[1], &chosen.health} {
-		l, free, err := listen(0)
+		l, free, err := listen(ctx, 0)
 		if err != nil {
 			return ports{}, errors.Join(fmt.Errorf("finding a free port: %w", err), listener.Close())
 		}
@@ -110,10 +110,11 @@ func (d *demo) choosePorts() (ports, error) {
 }
 
 // listen takes the wanted loopback port, or a free one.
-func listen(want int) (net.Listener, int, error) {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", want))
+func listen(ctx context.Context, want int) (net.Listener, int, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", want))
 	if err != nil && want != 0 {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
+		l, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {
 		return nil, 0, err

@@ -101,7 +101,7 @@ func (d *demo) clientConfig(ctx context.Context, l login) (*oauth2.Config, metad
 	if err != nil {
 		return nil, metadata{}, fmt.Errorf("reading the metadata: %w", err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	d.line("%-10s GET  %s -> %d", fmt.Sprintf("broker %d", l.authorize+1), metadataURL(issuer), answer.StatusCode)
 	var m metadata
 	if err := json.NewDecoder(answer.Body).Decode(&m); err != nil {
@@ -129,10 +129,8 @@ func metadataURL(issuer string) string {
 func (d *demo) authorize(ctx context.Context, l login, config *oauth2.Config, m metadata) (code, verifier string, err error) {
 	verifier = oauth2.GenerateVerifier()
 	state := oauth2.GenerateVerifier()
-	start := config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
-	b := d.newBrowser()
-	b.expectApp = l.vendorApp
-	back, err := b.visit(ctx, start, l.redirectURI, l.authorize, l.callback)
+	b := d.newBrowser(l)
+	back, err := b.visit(ctx, config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)))
 	if err != nil {
 		return "", "", err
 	}
@@ -177,7 +175,7 @@ func (d *demo) showTokens(ctx context.Context, token *oauth2.Token) error {
 	if err != nil {
 		return fmt.Errorf("calling the vendor's API: %w", err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	var user struct {
 		Subject string `json:"sub"`
 		Name    string `json:"name"`
@@ -195,7 +193,7 @@ func (d *demo) refusedScope(ctx context.Context, broker int, scope string) (bool
 		"response_type": {"code"}, "client_id": {"acme.cli"}, "redirect_uri": {"http://127.0.0.1:7777/callback"}, "scope": {"openid " + scope},
 		"state": {oauth2.GenerateVerifier()}, "code_challenge": {oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier())}, "code_challenge_method": {"S256"},
 	}
-	b := d.newBrowser()
+	b := d.newBrowser(login{})
 	b.broker = broker
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.ports.publicURL()+"/v1/vendors/zitadel/authorize?"+query.Encode(), nil)
 	if err != nil {
@@ -205,7 +203,7 @@ func (d *demo) refusedScope(ctx context.Context, broker int, scope string) (bool
 	if err != nil {
 		return false, fmt.Errorf("asking broker %d: %w", broker+1, err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	location, err := answer.Location()
 	if err != nil {
 		return false, fmt.Errorf("broker %d answered %d: %w", broker+1, answer.StatusCode, err)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -100,12 +101,12 @@ func (s *Server) Drip(every time.Duration) Behaviour {
 			case <-tick.C:
 				_, err := io.CopyN(w, rest, 1)
 				if err != nil || http.NewResponseController(w).Flush() != nil {
-					return
+					abort()
 				}
 			case <-r.Context().Done():
-				return
+				abort() // an end in good order could still reach the client
 			case <-s.done:
-				return
+				abort()
 			}
 		}
 	}}
@@ -118,13 +119,17 @@ func (s *Server) Hang() Behaviour {
 		case <-r.Context().Done():
 		case <-s.done:
 		}
+		abort()
 	}}
 }
+
+// abort breaks the connection, in the way that net/http has for it.
+func abort() { panic(http.ErrAbortHandler) }
 
 // ResetConnection reads the request and breaks the connection.
 func ResetConnection() Behaviour {
 	return Behaviour{Name: "connection reset", Write: func(http.ResponseWriter, *http.Request) {
-		panic(http.ErrAbortHandler) // net/http's way to abort an answer
+		abort()
 	}}
 }
 
@@ -146,12 +151,7 @@ func Member(name string, value any) Behaviour {
 func Without(names ...string) Behaviour {
 	return Behaviour{Name: "no " + strings.Join(names, ", "), Edit: func(answer map[string]any) {
 		maps.DeleteFunc(answer, func(name string, _ any) bool {
-			for _, n := range names {
-				if n == name {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(names, name)
 		})
 	}}
 }
