@@ -148,8 +148,8 @@ func (d *demo) command(ctx context.Context, what string, cmd *exec.Cmd) error {
 		case <-ticker.C:
 			d.fact(what, "%s ...", time.Since(began).Round(time.Second))
 		case <-ctx.Done():
-			_ = <-result // the command has the same context
-			return fmt.Errorf("%s: %w", what, ctx.Err())
+			// The command has the same context, so it ends too.
+			return errors.Join(fmt.Errorf("%s: %w", what, context.Cause(ctx)), <-result)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -28,6 +29,7 @@ type tlsState struct {
 func (s *Server) Start(t testing.TB) *Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(s)
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // refused handshakes are what some tests want
 	if s.options.TLS == PlainHTTP {
 		srv.Start()
 	} else {
