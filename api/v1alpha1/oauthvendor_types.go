@@ -1050,4 +1050,8 @@ type DiscoveryStatus struct {
 	// endpoints that the document names.
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
+	// issuerParameterSupported is the document's
+	// authorization_response_iss_parameter_supported (RFC 9207 section 3).
+	// +optional
+	IssuerParameterSupported bool `json:"issuerParameterSupported,omitempty"`
 }
