@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func (b *browser) visit(ctx context.Context, start string) (*url.URL, error) {
 		case form != nil:
 			r, err = form.request(ctx, map[string]string{"username": userName, "password": userPassword})
 		case location.Scheme+"://"+location.Host+location.Path == b.login.redirectURI:
-			b.demo.line("%-10s %s", "client", shown(location))
+			b.demo.hop("client", "GET", "", location)
 			return location, nil
 		default:
 			r, err = http.NewRequestWithContext(ctx, http.MethodGet, location.String(), nil)
@@ -102,7 +103,7 @@ func (b *browser) hop(r *http.Request) (location *url.URL, f *form, err error) {
 		return nil, nil, fmt.Errorf("%s: %w", b.who(r.URL), err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	b.demo.line("%-10s %-4s %s -> %d", b.who(r.URL), r.Method, shown(r.URL), answer.StatusCode)
+	b.demo.hop(b.who(r.URL), r.Method, strconv.Itoa(answer.StatusCode), r.URL)
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the page: %w", err)
@@ -126,7 +127,7 @@ func (b *browser) who(u *url.URL) string {
 	if u.Host == b.demo.provider.host {
 		return "provider"
 	}
-	return fmt.Sprintf("broker %d", b.broker+1)
+	return brokerName(b.broker)
 }
 
 // form is the first form of a page.

@@ -9,16 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/oauth2"
 )
 
-func TestShown_hidesValues(t *testing.T) {
-	u, err := url.Parse("https://localhost:8443/v1/callback?code=s3cret&state=st4te&iss=https://v.example&client_id=a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := "https://localhost:8443/v1/callback?client_id=a&code=...&iss=https://v.example&state=..."
-	if got := shown(u); got != want {
-		t.Errorf("shown = %s", got)
+func TestParameters_hidesValues(t *testing.T) {
+	got := parameters(url.Values{"code": {"s3cret"}, "state": {"st4te"}, "iss": {"https://v.example"}, "client_id": {"a"}})
+	if want := "client_id=a & iss=https://v.example & (code, state)"; got != want {
+		t.Errorf("parameters = %s", got)
 	}
 }
 
@@ -96,5 +94,39 @@ func TestFront_passesOverABrokerThatIsDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
+	}
+}
+
+func TestBrowser_signsInAtTheProvider(t *testing.T) {
+	d := &demo{report: report{out: t.Output(), start: time.Now()}, dir: t.TempDir(), fail: func(err error) { t.Error(err) }}
+	t.Cleanup(func() {
+		if err := d.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := d.startProvider(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if d.trust, err = newTrust(d.dir); err != nil {
+		t.Fatal(err)
+	}
+	callback := d.ports.publicURL() + "/v1/callback"
+	config := oauth2.Config{
+		ClientID: "platform-app", ClientSecret: "sample-platform-app-secret", RedirectURL: callback, Scopes: []string{"openid", "profile", "offline_access"},
+		Endpoint: oauth2.Endpoint{AuthURL: d.provider.issuer + "/auth", TokenURL: d.provider.issuer + "/oauth/token", AuthStyle: oauth2.AuthStyleInHeader},
+	}
+	verifier := oauth2.GenerateVerifier()
+	b := d.newBrowser(login{redirectURI: callback, vendorApp: "platform-app"})
+	back, err := b.visit(t.Context(), config.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := config.Exchange(t.Context(), back.Query().Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.showTokens(t.Context(), token); err != nil || !b.sawApp {
+		t.Errorf("error = %v, saw the app: %v", err, b.sawApp)
 	}
 }

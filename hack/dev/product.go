@@ -44,10 +44,10 @@ func (d *demo) startProduct(ctx context.Context) error {
 		}
 	}
 	for i := range d.ports.brokers {
-		if err := until(ctx, fmt.Sprintf("broker %d to be ready", i+1), func(ctx context.Context) (bool, error) { return d.brokerReady(ctx, i) }); err != nil {
+		if err := until(ctx, brokerName(i)+" to be ready", func(ctx context.Context) (bool, error) { return d.brokerReady(ctx, i) }); err != nil {
 			return err
 		}
-		d.fact(fmt.Sprintf("broker %d", i+1), "ready on %s", d.ports.brokerAddress(i))
+		d.fact(brokerName(i), "ready on %s", d.ports.brokerAddress(i))
 	}
 	d.fact("public URL of both", "%s (each connection goes to the next one)", d.ports.publicURL())
 	return nil
@@ -71,8 +71,11 @@ func (d *demo) saveKeyRing(ctx context.Context, file string) (bool, error) {
 	return true, nil
 }
 
+// brokerName is what people call a broker, counted from 1.
+func brokerName(i int) string { return fmt.Sprintf("broker %d", i+1) }
+
 func (d *demo) startBroker(i int, ring string) error {
-	name := fmt.Sprintf("broker %d", i+1)
+	name := brokerName(i)
 	cert, key, err := d.trust.issue(fmt.Sprintf("broker-%d", i+1))
 	if err != nil {
 		return fmt.Errorf("making the certificate of %s: %w", name, err)

@@ -5,8 +5,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,27 +51,29 @@ func masked(token string) string {
 	return fmt.Sprintf("%s...%s (%d characters)", token[:4], token[len(token)-4:], len(token))
 }
 
-// shown is a URL without what is secret in it: of a query, the values of a few
-// well-known parameters and the names of the others.
-func shown(u *url.URL) string {
-	var parts []string
-	query := u.Query()
-	names := make([]string, 0, len(query))
-	for name := range query {
-		names = append(names, name)
+// hop prints one request: who serves it, what, and the answer's status.
+func (r *report) hop(who, method, status string, u *url.URL) {
+	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	r.line("%-9s %-4s %-3s  %s", who, method, status, plain.String())
+	if what := parameters(u.Query()); what != "" {
+		r.line("%-9s %-4s %-3s  %s", "", "", "", what)
 	}
-	sort.Strings(names)
-	for _, name := range names {
+}
+
+// parameters shows a query without what is secret in it: the values of a few
+// well-known parameters, and only the names of the others.
+func parameters(query url.Values) string {
+	var public, others []string
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		switch name {
 		case "client_id", "scope", "error", "iss":
-			parts = append(parts, name+"="+query.Get(name))
+			public = append(public, name+"="+query.Get(name))
 		default:
-			parts = append(parts, name+"=...")
+			others = append(others, name)
 		}
 	}
-	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	if len(parts) == 0 {
-		return plain.String()
+	if len(others) > 0 {
+		public = append(public, "("+strings.Join(others, ", ")+")")
 	}
-	return plain.String() + "?" + strings.Join(parts, "&")
+	return strings.Join(public, " & ")
 }

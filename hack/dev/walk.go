@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (d *demo) logIn(ctx context.Context, l login) error {
 	if err != nil {
 		return fmt.Errorf("redeeming the code at broker %d: %w", l.token+1, err)
 	}
-	d.line("%-10s POST %s -> tokens", fmt.Sprintf("broker %d", l.token+1), config.Endpoint.TokenURL)
+	d.line("%-9s POST 200  %s with the code", brokerName(l.token), config.Endpoint.TokenURL)
 	if err := d.showTokens(ctx, token); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (d *demo) logIn(ctx context.Context, l login) error {
 	if fresh.AccessToken == token.AccessToken {
 		return errors.New("the refresh gave the same access token")
 	}
-	d.line("%-10s POST %s (refresh_token) -> tokens", fmt.Sprintf("broker %d", tokenBroker+1), config.Endpoint.TokenURL)
+	d.line("%-9s POST 200  %s with the refresh token", brokerName(tokenBroker), config.Endpoint.TokenURL)
 	return d.showTokens(ctx, fresh)
 }
 
@@ -102,7 +103,7 @@ func (d *demo) clientConfig(ctx context.Context, l login) (*oauth2.Config, metad
 		return nil, metadata{}, fmt.Errorf("reading the metadata: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	d.line("%-10s GET  %s -> %d", fmt.Sprintf("broker %d", l.authorize+1), metadataURL(issuer), answer.StatusCode)
+	d.hop(brokerName(l.authorize), http.MethodGet, strconv.Itoa(answer.StatusCode), r.URL)
 	var m metadata
 	if err := json.NewDecoder(answer.Body).Decode(&m); err != nil {
 		return nil, metadata{}, fmt.Errorf("reading the metadata: %w", err)
@@ -183,7 +184,8 @@ func (d *demo) showTokens(ctx context.Context, token *oauth2.Token) error {
 	if err := json.NewDecoder(answer.Body).Decode(&user); err != nil || answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the vendor's API answered %d to the access token: %w", answer.StatusCode, err)
 	}
-	d.line("%-10s GET  %s/userinfo with that access token -> %d, %s (%s)", "provider", d.provider.issuer, answer.StatusCode, user.Name, user.Subject)
+	d.hop("provider", http.MethodGet, strconv.Itoa(answer.StatusCode), r.URL)
+	d.fact("  the vendor's API says", "this token is of %s (%s)", user.Name, user.Subject)
 	return nil
 }
 
