@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	pollPending    = 100 * time.Millisecond // while an object waits for the brokers
+	pollPatient    = time.Second            // after it waited for pollPatience
+	pollPatience   = 10 * time.Second
+	pollIdle       = 10 * time.Second
+	pollTimeout    = time.Second
+	maxPollAnswer  = 64 << 10
+	adminPortName  = "admin"
+	unknownAnswer  = -1
+	pollsAtOnce    = 32
+	revisionPath   = "/revision"
+	readinessCheck = "/readyz"
+)
+
+// Served is what the ready brokers serve.
+type Served struct {
+	// Asked is false before the first poll.
+	Asked bool
+	// Ready brokers.
+	Ready int
+	// Sequence that every ready broker serves, or a later one; -1 where one did
+	// not answer.
+	Sequence int64
+}
+
+// Broker is where a broker's admin port is.
+type Broker struct {
+	// URL without a trailing slash.
+	URL string
+	// CheckReady asks the broker itself whether it is ready, where nobody else
+	// says so.
+	CheckReady bool
+}
+
+// Brokers asks the brokers which sequence they serve.
+type Brokers struct {
+	// Find lists the brokers that should be asked.
+	Find func(context.Context) ([]Broker, error)
+	// HTTP must follow no redirects and use no proxy.
+	HTTP    *http.Client
+	Clock   clock.WithTicker
+	Log     *slog.Logger
+	Metrics *Metrics
+	// Pending tells whether somebody waits; Changed is called with what is new.
+	Pending func() bool
+	Changed func(Served)
+
+	mu     sync.Mutex
+	served Served
+	wake   chan struct{}
+}
+
+// Served is the outcome of the last poll.
+func (b *Brokers) Served() Served {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.served
+}
+
+// Wake asks for a poll now.
+func (b *Brokers) Wake() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Start polls until ctx ends. It implements manager.Runnable.
+func (b *Brokers) Start(ctx context.Context) error {
+	var waiting time.Time
+	for {
+		b.poll(ctx)
+		interval := pollIdle
+		switch {
+		case !b.Pending():
+			waiting = time.Time{}
+		case waiting.IsZero():
+			waiting, interval = b.Clock.Now(), pollPending
+		case b.Clock.Since(waiting) < pollPatience:
+			interval = pollPending
+		default:
+			interval = pollPatient
+		}
+		timer := b.Clock.NewTimer(interval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-b.wake:
+			timer.Stop()
+			waiting = time.Time{}
+		case <-timer.C():
+		}
+	}
+}
+
+func (b *Brokers) poll(ctx context.Context) {
+	brokers, err := b.Find(ctx)
+	if err != nil {
+		b.Log.WarnContext(ctx, "finding brokers", "error", err)
+		return
+	}
+	next := b.askAll(ctx, brokers)
+	if ctx.Err() != nil {
+		return
+	}
+	b.mu.Lock()
+	changed := next != b.served
+	b.served = next
+	b.mu.Unlock()
+	b.Metrics.BrokersReady.Set(float64(next.Ready))
+	if changed {
+		b.Changed(next)
+	}
+}
+
+func (b *Brokers) askAll(ctx context.Context, brokers []Broker) Served {
+	answers := make([]answer, len(brokers))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, pollsAtOnce)
+	for i, broker := range brokers {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			answers[i] = b.ask(ctx, broker)
+		})
+	}
+	wg.Wait()
+	served := Served{Asked: true}
+	for _, a := range answers {
+		if !a.ready {
+			continue
+		}
+		if served.Ready == 0 || a.sequence < served.Sequence {
+			served.Sequence = a.sequence
+		}
+		served.Ready++
+	}
+	return served
+}
+
+type answer struct {
+	ready    bool
+	sequence int64
+}
+
+func (b *Brokers) ask(ctx context.Context, broker Broker) answer {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	if broker.CheckReady {
+		if _, err := b.get(ctx, broker.URL+readinessCheck); err != nil {
+			return answer{}
+		}
+	}
+	body, err := b.get(ctx, broker.URL+revisionPath)
+	if err != nil {
+		b.Log.DebugContext(ctx, "a ready broker does not answer", "broker", broker.URL, "error", err)
+		return answer{ready: true, sequence: unknownAnswer}
+	}
+	var revision struct {
+		Sequence int64 `json:"sequence"`
+	}
+	if err := json.Unmarshal(body, &revision); err != nil {
+		return answer{ready: true, sequence: unknownAnswer}
+	}
+	return answer{ready: true, sequence: revision.Sequence}
+}
+
+func (b *Brokers) get(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := b.HTTP.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d", response.StatusCode)
+	}
+	return io.ReadAll(io.LimitReader(response.Body, maxPollAnswer))
+}
+
+// fixedBrokers are those of --broker-admin.
+func fixedBrokers(urls []string) func(context.Context) ([]Broker, error) {
+	brokers := make([]Broker, 0, len(urls))
+	for _, u := range urls {
+		brokers = append(brokers, Broker{URL: strings.TrimRight(u, "/"), CheckReady: true})
+	}
+	return func(context.Context) ([]Broker, error) { return brokers, nil }
+}
+
+// serviceBrokers finds the pods behind a Service.
+//
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,namespace=oauth-broker-system,verbs=get;list;watch
+func serviceBrokers(cache client.Reader, namespace, service string) func(context.Context) ([]Broker, error) {
+	return func(ctx context.Context) ([]Broker, error) {
+		var slices discoveryv1.EndpointSliceList
+		err := cache.List(ctx, &slices, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
+		if err != nil {
+			return nil, fmt.Errorf("listing EndpointSlices: %w", err)
+		}
+		return brokersOf(slices.Items), nil
+	}
+}
+
+func brokersOf(slices []discoveryv1.EndpointSlice) []Broker {
+	var brokers []Broker
+	seen := map[string]bool{}
+	for _, slice := range slices {
+		port := int32(0)
+		for _, p := range slice.Ports {
+			if p.Name != nil && *p.Name == adminPortName && p.Port != nil {
+				port = *p.Port
+			}
+		}
+		if port == 0 || slice.AddressType == discoveryv1.AddressTypeFQDN {
+			continue
+		}
+		for _, e := range slice.Endpoints {
+			if e.Conditions.Ready != nil && !*e.Conditions.Ready || len(e.Addresses) == 0 {
+				continue
+			}
+			url := "http://" + net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(port)))
+			if !seen[url] {
+				brokers = append(brokers, Broker{URL: url})
+			}
+			seen[url] = true
+		}
+	}
+	return brokers
+}

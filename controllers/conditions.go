@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+)
+
+// target is what the status of an object should say.
+type target struct {
+	uid     types.UID
+	verdict translate.Verdict
+	// sequence that first published the object as it is now; 0 where it is not
+	// published, and then problem says why.
+	sequence int64
+	problem  string
+	// discovery is what a vendor's metadata said; nil where it has none.
+	discovery *oauthv1alpha1.DiscoveryStatus
+}
+
+// published tells whether brokers can get the object as it is now.
+func (t target) published() bool { return t.sequence > 0 }
+
+// conditions of an object: a pure function of the verdict, what the brokers
+// serve, and the condition Programmed as it is.
+func conditions(t target, served Served, current []metav1.Condition) []metav1.Condition {
+	list := []metav1.Condition{
+		condition(oauthv1alpha1.ConditionAccepted, t.verdict.Accepted),
+		condition(oauthv1alpha1.ConditionResolvedRefs, t.verdict.ResolvedRefs),
+		programmed(t, served, meta.FindStatusCondition(current, oauthv1alpha1.ConditionProgrammed)),
+	}
+	list = append(list, ready(list))
+	for i := range list {
+		list[i].ObservedGeneration = t.verdict.Generation
+	}
+	return list
+}
+
+func condition(kind string, c translate.Check) metav1.Condition {
+	status := metav1.ConditionFalse
+	if c.OK {
+		status = metav1.ConditionTrue
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: c.Reason, Message: c.Message}
+}
+
+// programmed is True once every ready broker serves the object as it is now,
+// and stays so until the object changes: the message names the sequence, so a
+// condition of the same message was True for the same content.
+func programmed(t target, served Served, current *metav1.Condition) metav1.Condition {
+	c := metav1.Condition{Type: oauthv1alpha1.ConditionProgrammed, Status: metav1.ConditionFalse}
+	live := fmt.Sprintf("Every ready broker serves it (since sequence %d).", t.sequence)
+	latched := current != nil && current.Status == metav1.ConditionTrue && current.Message == live
+	switch {
+	case !t.published():
+		c.Reason, c.Message = oauthv1alpha1.ReasonNotPublished, t.problem
+	case latched || served.Ready > 0 && served.Sequence >= t.sequence:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, oauthv1alpha1.ReasonProgrammed, live
+	case served.Ready == 0:
+		c.Reason, c.Message = oauthv1alpha1.ReasonNoBrokerReady, "It is published, and no ready broker was found."
+	default:
+		c.Reason, c.Message = oauthv1alpha1.ReasonPending, "It is published, and not every ready broker serves it yet."
+	}
+	return c
+}
+
+func ready(others []metav1.Condition) metav1.Condition {
+	for _, c := range others {
+		if c.Status != metav1.ConditionTrue {
+			return metav1.Condition{Type: oauthv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: oauthv1alpha1.ReasonNotReady,
+				Message: fmt.Sprintf("%s is %s (%s): see that condition.", c.Type, c.Status, c.Reason)}
+		}
+	}
+	return metav1.Condition{Type: oauthv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: oauthv1alpha1.ReasonReady, Message: "All conditions are True."}
+}
+
+// setConditions puts wanted into list and returns those whose status or reason
+// changed. The transition time moves only when the status does.
+func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
+	var changed []metav1.Condition
+	for _, c := range wanted {
+		before := meta.FindStatusCondition(*list, c.Type)
+		if before == nil || before.Status != c.Status || before.Reason != c.Reason {
+			changed = append(changed, c)
+		}
+		c.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(list, c)
+	}
+	return changed
+}

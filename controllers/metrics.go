@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+)
+
+// Metrics of the operator. No label holds a name that a tenant chose.
+type Metrics struct {
+	Publishes         *prometheus.CounterVec
+	PublishSeconds    prometheus.Histogram
+	TranslateSeconds  prometheus.Histogram
+	Objects           *prometheus.GaugeVec
+	PublishedSequence prometheus.Gauge
+	Shards            prometheus.Gauge
+	RetiredShards     prometheus.Gauge
+	KeyRingProblem    *prometheus.GaugeVec
+	BrokersReady      prometheus.Gauge
+}
+
+// NewMetrics makes the metrics and registers them.
+func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+	seconds := []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	m := &Metrics{
+		Publishes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_publishes_total",
+			Help: "Publications by result: published, unchanged, conflict, error."}, []string{"result"}),
+		PublishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "oauth_broker_operator_publish_seconds",
+			Help: "Time to write shards and index.", Buckets: seconds}),
+		TranslateSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "oauth_broker_operator_translate_seconds",
+			Help: "Time to decide on all objects.", Buckets: seconds}),
+		Objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "oauth_broker_operator_objects",
+			Help: "Objects by kind and verdict: good, unresolved, refused."}, []string{"kind", "verdict"}),
+		PublishedSequence: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_published_sequence",
+			Help: "Sequence of the published index."}),
+		Shards: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_shards",
+			Help: "Shards of the published index."}),
+		RetiredShards: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_retired_shards",
+			Help: "Shards that wait for collection."}),
+		KeyRingProblem: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "oauth_broker_operator_key_ring_problem",
+			Help: "1 while the key ring has this problem."}, []string{"reason"}),
+		BrokersReady: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_brokers_ready",
+			Help: "Ready brokers at the last poll."}),
+	}
+	for _, c := range []prometheus.Collector{m.Publishes, m.PublishSeconds, m.TranslateSeconds, m.Objects,
+		m.PublishedSequence, m.Shards, m.RetiredShards, m.KeyRingProblem, m.BrokersReady} {
+		if err := r.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// count sets the gauge of objects.
+func (m *Metrics) count(verdicts []translate.Verdict) {
+	m.Objects.Reset()
+	for _, v := range verdicts {
+		verdict := "good"
+		switch {
+		case !v.Accepted.OK:
+			verdict = "refused"
+		case !v.ResolvedRefs.OK:
+			verdict = "unresolved"
+		}
+		m.Objects.WithLabelValues(v.Ref.Kind, verdict).Inc()
+	}
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// unreadableRetry is when Secrets that the API server refused are tried again:
+// no event tells of a new Role.
+const unreadableRetry = 15 * time.Second
+
+// everything is the one request of the singleton controller.
+func everything() reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: "everything"}}
+}
+
+// Reconciler makes the published document and the status of all objects what
+// the cluster's objects say.
+type Reconciler struct {
+	Gatherer *Gatherer
+	// Translate is (*translate.Memo).Translate.
+	Translate func(translate.Inputs) translate.Output
+	Publisher *Publisher
+	Reporter  *Reporter
+	Metrics   *Metrics
+	Log       *slog.Logger
+	Now       func() time.Time
+
+	// last is what was last known to be published.
+	last Published
+}
+
+// Reconcile gathers, translates, publishes and reports.
+func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	in, err := r.Gatherer.Gather(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	out := r.translate(in)
+	items := encode(out.Document)
+	again, err := r.publish(ctx, items)
+	if errors.Is(err, errConflict) {
+		r.Log.InfoContext(ctx, "gathering again", "cause", err)
+		return reconcile.Result{RequeueAfter: debounceQuiet}, nil
+	}
+	r.report(in, out, liveItems(r.last, items), err)
+	return reconcile.Result{RequeueAfter: soonest(again, retryUnreadable(in))}, err
+}
+
+func (r *Reconciler) translate(in translate.Inputs) translate.Output {
+	start := r.Now()
+	out := r.Translate(in)
+	r.Metrics.TranslateSeconds.Observe(r.Now().Sub(start).Seconds())
+	r.Metrics.count(out.Verdicts)
+	return out
+}
+
+func (r *Reconciler) publish(ctx context.Context, items []runtimeconfig.Item) (time.Duration, error) {
+	result, err := r.Publisher.Publish(ctx, items)
+	if err != nil {
+		return 0, fmt.Errorf("publishing: %w", err)
+	}
+	r.last = result.Published
+	return result.Again, nil
+}
+
+// report hands the reporter what each object's status should be.
+func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[string]int64, failure error) {
+	uids := objectUIDs(in)
+	targets := make(map[translate.Ref]target, len(out.Verdicts))
+	for _, v := range out.Verdicts {
+		t := target{uid: uids[v.Ref], verdict: v}
+		t.sequence, t.problem = sequenceOf(v, live, failure)
+		if v.Ref.Kind == kindVendor {
+			t.discovery = discoveryStatus(in.Discovered, v.Ref.Name)
+		}
+		targets[v.Ref] = t
+	}
+	r.Reporter.Set(targets)
+}
+
+// sequenceOf is the sequence that published all items of a verdict, or why
+// there is none.
+func sequenceOf(v translate.Verdict, live map[string]int64, failure error) (int64, string) {
+	if len(v.Items) == 0 {
+		return 0, "It is not part of the published configuration: see the other conditions."
+	}
+	var sequence int64
+	for _, id := range v.Items {
+		s, ok := live[id]
+		switch {
+		case !ok && failure != nil:
+			return 0, "Publishing fails at the moment: see the operator's log. It is tried again."
+		case !ok:
+			return 0, fmt.Sprintf("%s is too big: its published form may have %d KiB. Shorten its lists.", id, maxItemBytes>>10)
+		}
+		sequence = max(sequence, s)
+	}
+	return sequence, ""
+}
+
+// liveItems are the sequences of those of items that are published as they are.
+func liveItems(p Published, items []runtimeconfig.Item) map[string]int64 {
+	published := map[string]runtimeconfig.Item{}
+	for _, shard := range p.Shards {
+		for _, it := range shard {
+			published[it.ID] = it
+		}
+	}
+	live := make(map[string]int64, len(items))
+	for _, it := range items {
+		if found, ok := published[it.ID]; ok && string(found.Body) == string(it.Body) {
+			live[it.ID] = found.Sequence
+		}
+	}
+	return live
+}
+
+// encode makes the items of a document, sorted by id. It leaves out what no
+// shard can hold, and what depends on it.
+func encode(d runtimeconfig.Document) []runtimeconfig.Item {
+	items := make([]runtimeconfig.Item, 0, len(d.Vendors)+len(d.Credentials)+len(d.Clients))
+	add := func(it runtimeconfig.Item, err error) bool {
+		fits := err == nil && len(it.Body) <= maxItemBytes
+		if fits {
+			items = append(items, it)
+		}
+		return fits
+	}
+	left := map[string]bool{}
+	for i := range d.Vendors {
+		if !add(runtimeconfig.EncodeVendor(&d.Vendors[i])) {
+			left[d.Vendors[i].Name] = true
+		}
+	}
+	for i := range d.Credentials {
+		if !left[d.Credentials[i].Vendor] {
+			add(runtimeconfig.EncodeCredential(&d.Credentials[i]))
+		}
+	}
+	for i := range d.Clients {
+		add(runtimeconfig.EncodeClient(&d.Clients[i]))
+	}
+	slices.SortFunc(items, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
+	return items
+}
+
+func objectUIDs(in translate.Inputs) map[translate.Ref]types.UID {
+	uids := make(map[translate.Ref]types.UID, len(in.Vendors)+len(in.Credentials)+len(in.Clients))
+	for _, o := range in.Vendors {
+		uids[translate.Ref{Kind: kindVendor, Name: o.Name}] = o.UID
+	}
+	for _, o := range in.Credentials {
+		uids[translate.Ref{Kind: kindCredential, Namespace: o.Namespace, Name: o.Name}] = o.UID
+	}
+	for _, o := range in.Clients {
+		uids[translate.Ref{Kind: kindClient, Namespace: o.Namespace, Name: o.Name}] = o.UID
+	}
+	return uids
+}
+
+func retryUnreadable(in translate.Inputs) time.Duration {
+	for _, s := range in.Secrets {
+		if s.Unreadable {
+			return unreadableRetry
+		}
+	}
+	return 0
+}
+
+// soonest is the shorter of two waits; 0 means never.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// parallelReads bounds the Secret reads that run at once.
+const parallelReads = 16
+
+// SecretStore knows of the Secrets that something refers to, and of no others.
+//
+// A watch (see secretwatch.go) feeds it metadata; contents are fetched live and
+// kept as long as UID and resourceVersion are the same. A key is tracked before
+// it is read, so a change after the read always arrives as an event.
+type SecretStore struct {
+	// Reader reads from the API server, uncached.
+	Reader client.Reader
+	// Touch is called when a tracked Secret changed.
+	Touch func()
+
+	mu      sync.Mutex
+	owners  map[string]map[types.NamespacedName]bool
+	entries map[types.NamespacedName]*secretEntry
+}
+
+// version is one version of an object.
+type version struct {
+	UID             types.UID
+	ResourceVersion string
+}
+
+// presence is what the watch (or a read) last said about a Secret.
+type presence int
+
+const (
+	// unknown: nothing said anything yet, so a read must.
+	unknown presence = iota
+	absent
+	present
+)
+
+type secretEntry struct {
+	presence presence
+	version  version
+	// change counts changes, so that a slow read does not overwrite news.
+	change int
+	// memo is the content that was read, at memoVersion.
+	memo        *translate.Secret
+	memoVersion version
+}
+
+// Track replaces the keys that owner refers to.
+func (s *SecretStore) Track(owner string, keys map[types.NamespacedName]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owners == nil {
+		s.owners = map[string]map[types.NamespacedName]bool{}
+		s.entries = map[types.NamespacedName]*secretEntry{}
+	}
+	s.owners[owner] = keys
+	wanted := make(map[types.NamespacedName]bool, len(keys))
+	for _, set := range s.owners {
+		for key := range set {
+			wanted[key] = true
+		}
+	}
+	for key := range s.entries {
+		if !wanted[key] {
+			delete(s.entries, key)
+		}
+	}
+	for key := range wanted {
+		if s.entries[key] == nil {
+			s.entries[key] = &secretEntry{}
+		}
+	}
+}
+
+// Len is the number of Secrets that the store knows of.
+func (s *SecretStore) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries)
+}
+
+// Tracked tells whether something refers to key.
+func (s *SecretStore) Tracked(key types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.entries[key] != nil
+}
+
+// Seen tells what is known of a Secret without reading it.
+func (s *SecretStore) Seen(key types.NamespacedName) (version, presence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key]
+	if e == nil {
+		return version{}, unknown
+	}
+	return e.version, e.presence
+}
+
+// Note records a version that this process wrote itself, so that the watch's
+// echo of it touches nothing.
+func (s *SecretStore) Note(key types.NamespacedName, v version) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[key]; e != nil && !e.knowsNewer(v) {
+		e.presence, e.version = present, v
+		e.change++
+	}
+}
+
+// knowsNewer tells whether v is older news than what is known: the late event
+// of an earlier version, or of an earlier Secret of this name.
+func (e *secretEntry) knowsNewer(v version) bool {
+	if e.presence != present {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(v.ResourceVersion, e.version.ResourceVersion)
+	return err == nil && order < 0
+}
+
+// Observe takes an event of the watch.
+func (s *SecretStore) Observe(key types.NamespacedName, v version, deleted bool) {
+	if s.observe(key, v, deleted) {
+		s.Touch()
+	}
+}
+
+func (s *SecretStore) observe(key types.NamespacedName, v version, deleted bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key]
+	switch {
+	case e == nil:
+		return false
+	case e.knowsNewer(v):
+		return false
+	case deleted && e.presence == absent, !deleted && e.presence == present && e.version == v:
+		return false
+	}
+	e.presence, e.version = present, v
+	if deleted {
+		e.presence, e.version, e.memo = absent, version{}, nil
+	}
+	e.change++
+	return true
+}
+
+// Resync takes a full list of a namespace ("" for all). The list was filtered
+// by what was tracked while it was read, so a key that it lacks is read again.
+func (s *SecretStore) Resync(namespace string, listed map[types.NamespacedName]version) {
+	s.mu.Lock()
+	changed := false
+	for key, e := range s.entries {
+		if namespace != "" && key.Namespace != namespace {
+			continue
+		}
+		v, ok := listed[key]
+		switch {
+		case ok && (e.presence != present || e.version != v):
+			e.presence, e.version = present, v
+		case !ok && e.presence == present:
+			e.presence = unknown
+		default:
+			continue
+		}
+		e.change++
+		changed = true
+	}
+	s.mu.Unlock()
+	if changed {
+		s.Touch()
+	}
+}
+
+// Read returns the contents of tracked Secrets; those that do not exist are
+// left out.
+func (s *SecretStore) Read(ctx context.Context, keys map[types.NamespacedName]bool) (map[types.NamespacedName]translate.Secret, error) {
+	var mu sync.Mutex
+	found := make(map[types.NamespacedName]translate.Secret, len(keys))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelReads)
+	for key := range keys {
+		if content, done := s.remembered(key); done {
+			if content != nil {
+				mu.Lock()
+				found[key] = *content
+				mu.Unlock()
+			}
+			continue
+		}
+		group.Go(func() error {
+			content, err := s.fetch(ctx, key)
+			if err != nil || content == nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[key] = *content
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// remembered answers without a read where that is possible.
+func (s *SecretStore) remembered(key types.NamespacedName) (content *translate.Secret, done bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key]
+	switch {
+	case e == nil:
+		return nil, false
+	case e.presence == absent:
+		return nil, true
+	case e.presence == present && e.memo != nil && e.memoVersion == e.version:
+		return e.memo, true
+	}
+	return nil, false
+}
+
+// fetch reads one Secret live. It returns nil where there is none.
+func (s *SecretStore) fetch(ctx context.Context, key types.NamespacedName) (*translate.Secret, error) {
+	before := s.changes(key)
+	var object corev1.Secret
+	err := s.Reader.Get(ctx, key, &object)
+	switch {
+	case apierrors.IsForbidden(err):
+		return &translate.Secret{Unreadable: true}, nil
+	case apierrors.IsNotFound(err):
+		s.learn(key, before, nil)
+		return nil, nil //nolint:nilnil // no Secret is an answer, not a failure
+	case err != nil:
+		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	content := contentOf(&object)
+	s.learn(key, before, content)
+	return content, nil
+}
+
+func (s *SecretStore) changes(key types.NamespacedName) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[key]; e != nil {
+		return e.change
+	}
+	return 0
+}
+
+// learn keeps what a read found. Where the watch said something in the
+// meantime, the watch's word stands, and differs from the memo: it is read again.
+func (s *SecretStore) learn(key types.NamespacedName, before int, content *translate.Secret) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key]
+	if e == nil {
+		return
+	}
+	if content != nil {
+		e.memo, e.memoVersion = content, version{UID: types.UID(content.UID), ResourceVersion: content.ResourceVersion}
+	}
+	if e.change != before {
+		return
+	}
+	if content == nil {
+		e.presence, e.version, e.memo = absent, version{}, nil
+		return
+	}
+	e.presence, e.version = present, e.memoVersion
+}
+
+// contentOf keeps only the keys that objects can refer to.
+func contentOf(object *corev1.Secret) *translate.Secret {
+	content := &translate.Secret{UID: string(object.UID), ResourceVersion: object.ResourceVersion, Data: map[string]secret.Text{}}
+	for _, key := range []string{
+		oauthv1alpha1.SecretKeyClientID, oauthv1alpha1.SecretKeyClientSecret, oauthv1alpha1.SecretKeyPreviousClientSecret,
+		oauthv1alpha1.SecretKeyPrivateKey, oauthv1alpha1.SecretKeyInitialAccessToken,
+	} {
+		if value, ok := object.Data[key]; ok {
+			content.Data[key] = secret.New(string(value))
+		}
+	}
+	return content
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+)
+
+const (
+	// reporters is how many statuses are written at once.
+	reporters = 8
+	// discoverers is how many metadata documents are read at once.
+	discoverers = 4
+	// recorderName is in every event of the operator.
+	recorderName = "oauth-broker-manager"
+)
+
+// Options of the operator. Those without a default in their comment are required.
+type Options struct {
+	// PublicURL of the broker, https://host without a trailing slash.
+	PublicURL string
+	// Namespace of the operator, where Secrets of vendors and the key ring are.
+	Namespace string
+	// PublishedNamespace holds nothing but published Secrets.
+	PublishedNamespace string
+	// BrokerClass whose objects are served.
+	BrokerClass string
+	// WatchNamespaces turns on namespaced mode; empty watches all namespaces.
+	WatchNamespaces []string
+	// BrokerAdmin are admin base URLs of brokers; they replace BrokerService.
+	BrokerAdmin []string
+	// BrokerService in Namespace lists the brokers in its EndpointSlices; empty
+	// where nothing tells of brokers.
+	BrokerService string
+	// KeyRingSecret is the name of the key ring in Namespace.
+	KeyRingSecret string
+	// Discover reads a vendor's metadata document.
+	Discover func(context.Context, *oauthv1alpha1.OAuthVendor) translate.Discovered
+	// Log, by default slog.Default().
+	Log *slog.Logger
+	// Now, by default time.Now.
+	Now func() time.Time
+	// Registerer of metrics, by default that of controller-runtime.
+	Registerer prometheus.Registerer
+	// HTTP asks brokers; by default a client without proxy and redirects.
+	HTTP *http.Client
+}
+
+// Operator is the parts that Setup put together.
+type Operator struct {
+	Secrets *SecretStore
+	KeyRing *KeyRing
+	Touch   func()
+}
+
+// ManagerOptions completes o with what this package relies on: no client and
+// no cache ever holds the content of a Secret.
+func ManagerOptions(o ctrl.Options, own Options) ctrl.Options {
+	o.Client.Cache = &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}
+	o.Cache.ReaderFailOnMissingInformer = true
+	o.Cache.DefaultTransform = cache.TransformStripManagedFields()
+	if len(own.WatchNamespaces) > 0 {
+		o.Cache.DefaultNamespaces = map[string]cache.Config{}
+		for _, n := range own.WatchNamespaces {
+			o.Cache.DefaultNamespaces[n] = cache.Config{}
+		}
+	}
+	o.Cache.ByObject = map[client.Object]cache.ByObject{
+		&discoveryv1.EndpointSlice{}: {Namespaces: map[string]cache.Config{own.Namespace: {}}},
+	}
+	return o
+}
+
+// RestConfig turns client-side throttling off: the API server has priority and
+// fairness, and a throttled publish is a slow one.
+func RestConfig(c *rest.Config) *rest.Config {
+	c = rest.CopyConfig(c)
+	c.QPS = -1
+	return c
+}
+
+// AddToScheme registers the kinds that the operator uses.
+func AddToScheme(s *runtime.Scheme) error {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, oauthv1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			return fmt.Errorf("building scheme: %w", err)
+		}
+	}
+	metav1.AddToGroupVersion(s, corev1.SchemeGroupVersion)
+	return nil
+}
+
+// Setup adds the operator's controllers to m, a manager made with ManagerOptions.
+func Setup(m ctrl.Manager, o Options) (*Operator, error) {
+	o = o.withDefaults()
+	numbers, err := NewMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	debouncer := NewDebouncer(clock.RealClock{})
+	secrets := &SecretStore{Reader: m.GetAPIReader(), Touch: debouncer.Touch}
+	discovery := &Discovery{Client: m.GetClient(), Discover: o.Discover, Class: o.BrokerClass, Touch: debouncer.Touch}
+	recorder := m.GetEventRecorder(recorderName)
+	reporter := &Reporter{Client: m.GetClient(), Events: recorder, Log: o.Log, Now: o.Now}
+	find, err := o.findBrokers(m)
+	if err != nil {
+		return nil, err
+	}
+	brokers := &Brokers{
+		Find: find, HTTP: o.HTTP, Clock: clock.RealClock{}, Log: o.Log, Metrics: numbers,
+		Pending: reporter.Pending, Changed: reporter.ServedChanged, wake: make(chan struct{}, 1),
+	}
+	reporter.Served, reporter.Wake = brokers.Served, brokers.Wake
+	ring := &KeyRing{
+		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, PublishedNamespace: o.PublishedNamespace,
+		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
+	}
+	reconciler := &Reconciler{
+		Gatherer:  &Gatherer{Cache: m.GetClient(), Secrets: secrets, Discovery: discovery, Settings: o.settings()},
+		Translate: (&translate.Memo{}).Translate,
+		Publisher: &Publisher{
+			Client: m.GetClient(), Lister: m.GetAPIReader(), Namespace: o.PublishedNamespace, Secrets: secrets, KeyRing: ring,
+			Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now, Random: rand.Reader,
+		},
+		Reporter: reporter, Metrics: numbers, Log: o.Log, Now: o.Now,
+	}
+	watch, err := o.secretWatch(m, secrets)
+	if err != nil {
+		return nil, err
+	}
+	if err := addAll(m, watch, brokers); err != nil {
+		return nil, err
+	}
+	for _, add := range []func() error{
+		func() error { return addReconciler(m, o, reconciler, debouncer) },
+		func() error { return addReporter(m, reporter) },
+		func() error { return addDiscovery(m, o, discovery) },
+	} {
+		if err := add(); err != nil {
+			return nil, err
+		}
+	}
+	return &Operator{Secrets: secrets, KeyRing: ring, Touch: debouncer.Touch}, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Registerer == nil {
+		o.Registerer = metrics.Registry
+	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{
+			Transport:     &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	return o
+}
+
+func (o Options) settings() translate.Settings {
+	return translate.Settings{
+		BrokerClass: o.BrokerClass, PublicURL: o.PublicURL, OperatorNamespace: o.Namespace, Namespaced: len(o.WatchNamespaces) > 0,
+	}
+}
+
+func (o Options) findBrokers(m ctrl.Manager) (func(context.Context) ([]Broker, error), error) {
+	if len(o.BrokerAdmin) > 0 || o.BrokerService == "" {
+		return fixedBrokers(o.BrokerAdmin), nil
+	}
+	if _, err := m.GetCache().GetInformer(context.Background(), &discoveryv1.EndpointSlice{}, cache.BlockUntilSynced(false)); err != nil {
+		return nil, fmt.Errorf("watching EndpointSlices: %w", err)
+	}
+	return serviceBrokers(m.GetClient(), o.Namespace, o.BrokerService), nil
+}
+
+// secretWatch watches all namespaces, or in namespaced mode each that matters.
+func (o Options) secretWatch(m ctrl.Manager, store *SecretStore) (*SecretWatch, error) {
+	c, err := metadata.NewForConfigAndClient(m.GetConfig(), m.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("making metadata client: %w", err)
+	}
+	w := &SecretWatch{Client: c, Store: store}
+	if len(o.WatchNamespaces) > 0 {
+		seen := map[string]bool{}
+		for _, n := range append([]string{o.Namespace, o.PublishedNamespace}, o.WatchNamespaces...) {
+			if !seen[n] {
+				w.Namespaces = append(w.Namespaces, n)
+			}
+			seen[n] = true
+		}
+	}
+	return w, nil
+}
+
+func addAll(m ctrl.Manager, runnables ...manager.Runnable) error {
+	for _, r := range runnables {
+		if err := m.Add(r); err != nil {
+			return fmt.Errorf("adding %T: %w", r, err)
+		}
+	}
+	return nil
+}
+
+// addReconciler watches what the document depends on. Every event is a touch;
+// status changes are none.
+func addReconciler(m ctrl.Manager, o Options, r *Reconciler, d *Debouncer) error {
+	c, err := controller.New("publish", m, controller.Options{
+		Reconciler:  r,
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
+	})
+	if err != nil {
+		return fmt.Errorf("making publish controller: %w", err)
+	}
+	sources := []source.Source{
+		d,
+		source.Kind(m.GetCache(), &oauthv1alpha1.OAuthVendor{}, touching[*oauthv1alpha1.OAuthVendor](d), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.OAuthVendor]{}),
+		source.Kind(m.GetCache(), &oauthv1alpha1.BYOCCredential{}, touching[*oauthv1alpha1.BYOCCredential](d), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BYOCCredential]{}),
+		source.Kind(m.GetCache(), &oauthv1alpha1.BrokerClient{}, touching[*oauthv1alpha1.BrokerClient](d), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BrokerClient]{}),
+	}
+	if len(o.WatchNamespaces) == 0 {
+		sources = append(sources, source.Kind(m.GetCache(), namespaceMetadata(), touching[*metav1.PartialObjectMetadata](d), predicate.TypedLabelChangedPredicate[*metav1.PartialObjectMetadata]{}))
+	}
+	for _, s := range sources {
+		if err := c.Watch(s); err != nil {
+			return fmt.Errorf("watching: %w", err)
+		}
+	}
+	d.Touch() // an empty cluster has no event, and gets an empty document
+	return nil
+}
+
+// touching is a handler that only touches the debouncer.
+func touching[T any](d *Debouncer) handler.TypedFuncs[T, reconcile.Request] {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	return handler.TypedFuncs[T, reconcile.Request]{
+		CreateFunc:  func(context.Context, event.TypedCreateEvent[T], queue) { d.Touch() },
+		UpdateFunc:  func(context.Context, event.TypedUpdateEvent[T], queue) { d.Touch() },
+		DeleteFunc:  func(context.Context, event.TypedDeleteEvent[T], queue) { d.Touch() },
+		GenericFunc: func(context.Context, event.TypedGenericEvent[T], queue) { d.Touch() },
+	}
+}
+
+func addReporter(m ctrl.Manager, r *Reporter) error {
+	c, err := controller.NewTyped("report", m, controller.TypedOptions[translate.Ref]{Reconciler: r, MaxConcurrentReconciles: reporters})
+	if err != nil {
+		return fmt.Errorf("making report controller: %w", err)
+	}
+	return c.Watch(r)
+}
+
+func addDiscovery(m ctrl.Manager, o Options, d *Discovery) error {
+	if o.Discover == nil {
+		return nil
+	}
+	c, err := controller.New("discovery", m, controller.Options{Reconciler: d, MaxConcurrentReconciles: discoverers})
+	if err != nil {
+		return fmt.Errorf("making discovery controller: %w", err)
+	}
+	return c.Watch(source.Kind(m.GetCache(), &oauthv1alpha1.OAuthVendor{},
+		&handler.TypedEnqueueRequestForObject[*oauthv1alpha1.OAuthVendor]{}, predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.OAuthVendor]{}))
+}
