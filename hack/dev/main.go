@@ -43,8 +43,8 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "keep the temporary directory with logs and certificates")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	err := run(ctx, o, os.Stdout)
-	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "\nmake run FAILED:", err)
 		os.Exit(1)
@@ -73,7 +73,10 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 	}()
 	if err := d.demonstrate(ctx); err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		if interrupted(ctx) {
+			return errors.New("interrupted")
+		}
+		if cause := context.Cause(ctx); cause != nil {
 			return cause // a process died, and that is why the step failed
 		}
 		return err
