@@ -213,9 +213,9 @@ func fixedBrokers(urls []string) func(context.Context) ([]Broker, error) {
 	return func(context.Context) ([]Broker, error) { return brokers, nil }
 }
 
-// serviceBrokers finds the pods behind a Service.
-//
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,namespace=oauth-broker-system,verbs=get;list;watch
+
+// serviceBrokers finds the pods behind a Service.
 func serviceBrokers(cache client.Reader, namespace, service string) func(context.Context) ([]Broker, error) {
 	return func(ctx context.Context) ([]Broker, error) {
 		var slices discoveryv1.EndpointSliceList

@@ -15,11 +15,11 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 )
 
-// Gatherer reads everything that a document depends on.
-//
 // +kubebuilder:rbac:groups=oauthbroker.dev,resources=oauthvendors;byoccredentials;brokerclients,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+
+// Gatherer reads everything that a document depends on.
 type Gatherer struct {
 	// Cache answers from memory.
 	Cache     client.Reader

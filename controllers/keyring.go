@@ -35,10 +35,10 @@ const (
 // KeyRingType is the type of the Secret that the operator makes.
 const KeyRingType corev1.SecretType = "oauthbroker.dev/keyring"
 
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-system,verbs=get;list;watch;create
+
 // KeyRing makes the brokers' key ring where there is none yet, and only then:
 // no owner, no labels of an installer, never an update. It remembers ids only.
-//
-// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-system,verbs=get;list;watch;create
 type KeyRing struct {
 	Client    client.Client
 	Secrets   *SecretStore

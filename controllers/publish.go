@@ -44,10 +44,10 @@ const parallelWrites = 8
 // errConflict means that somebody else wrote the index: gather again.
 var errConflict = errors.New("the published index was changed by somebody else")
 
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-published,verbs=get;list;watch;create;update;patch;delete
+
 // Publisher writes the published document. It is for one goroutine at a time
 // and does no network I/O but to the API server.
-//
-// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-published,verbs=get;list;watch;create;update;patch;delete
 type Publisher struct {
 	// Client writes, and reads Secrets live.
 	Client client.Client

@@ -32,11 +32,11 @@ const (
 	conflictDelay = 100 * time.Millisecond
 )
 
-// Reporter writes the status of objects: the whole of it at once, and only
-// when it differs. It has a queue and workers of its own.
-//
 // +kubebuilder:rbac:groups=oauthbroker.dev,resources=oauthvendors/status;byoccredentials/status;brokerclients/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reporter writes the status of objects: the whole of it at once, and only
+// when it differs. It has a queue and workers of its own.
 type Reporter struct {
 	// Client reads objects from the cache and writes status.
 	Client client.Client

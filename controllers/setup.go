@@ -45,6 +45,9 @@ const (
 	recorderName = "oauth-broker-manager"
 )
 
+// The leader lease.
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=oauth-broker-system,verbs=get;create;update
+
 // Options of the operator. Those without a default in their comment are required.
 type Options struct {
 	// PublicURL of the broker, https://host without a trailing slash.

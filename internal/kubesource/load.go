@@ -91,7 +91,7 @@ func (s *Source) serve(ctx context.Context, snapshot *runtimeconfig.Snapshot) {
 	s.current = snapshot
 	s.apply(snapshot)
 	vendors, credentials, clients := snapshot.Counts()
-	s.Log.InfoContext(ctx, "serving configuration", "sequence", snapshot.Sequence, "revision", snapshot.Revision,
+	s.Log.DebugContext(ctx, "loaded configuration", "sequence", snapshot.Sequence, "revision", snapshot.Revision,
 		"vendors", vendors, "credentials", credentials, "clients", clients)
 }
 
