@@ -59,7 +59,7 @@ func (s *Server) redeemCode(w http.ResponseWriter, r *request, t *tokenRequest) 
 	if err != nil {
 		return s.vendorFailure(e, err, release)
 	}
-	return s.respond(w, r, t, grantResult{endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: resource, captured: g.Captured, callback: g.Callback})
+	return s.respond(w, r, t, grantResult{endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, captured: g.Captured, callback: g.Callback})
 }
 
 // openCode opens the code and checks everything that binds it: client, vendor,

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 )
@@ -35,6 +36,21 @@ func (e *pageError) Error() string {
 }
 
 func (e *pageError) Unwrap() error { return e.cause }
+
+// answersJSON tells whether programs and not people call a route.
+func answersJSON(pattern string) bool { return strings.HasSuffix(pattern, "/token") }
+
+// asOAuth is the same error for a program.
+func (e *pageError) asOAuth() *oauth.Error {
+	code := oauth.InvalidRequest
+	switch {
+	case e.status == http.StatusServiceUnavailable:
+		code = oauth.TemporarilyUnavailable
+	case e.status >= http.StatusInternalServerError:
+		code = oauth.ServerError
+	}
+	return &oauth.Error{Code: code, Description: e.text, Status: e.status}
+}
 
 // badRequest is a page for a request that cannot be trusted.
 func badRequest(text string, cause error) *pageError {
@@ -72,6 +88,10 @@ func (s *Server) render(w http.ResponseWriter, r *request, err error) {
 	var page *pageError
 	var redirect *redirectError
 	switch {
+	case errors.As(err, &page) && answersJSON(r.event.pattern):
+		e := page.asOAuth()
+		r.event.fail(e.Code, page)
+		s.renderJSON(w, e)
 	case errors.As(err, &page):
 		r.event.fail("page_"+strconv.Itoa(page.status), page)
 		s.renderPage(w, r, page)

@@ -32,6 +32,9 @@ type IDTokenCheck struct {
 // leeway for the clocks of broker and vendor.
 const leeway = time.Minute
 
+// minRSABytes is the least size of an RSA key (RFC 7518 section 3.3).
+const minRSABytes = 256
+
 // extraClaims are the claims that go-oidc leaves to its caller.
 type extraClaims struct {
 	AuthorizedParty string      `json:"azp"`
@@ -102,8 +105,13 @@ func precheck(raw secret.Text, algorithms []string) (extraClaims, error) {
 			return extraClaims{}, errors.New("the id_token's header holds " + name + ", which is not accepted")
 		}
 	}
-	if !slices.Contains(algorithms, text(header["alg"])) {
+	alg := text(header["alg"])
+	if !slices.Contains(algorithms, alg) {
 		return extraClaims{}, errors.New("the id_token's algorithm is not among identity.algorithms")
+	}
+	// An RSA signature is as long as its key; Go and go-jose accept 1024 bits.
+	if rsa := strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS"); rsa && base64.RawURLEncoding.DecodedLen(len(parts[2])) < minRSABytes {
+		return extraClaims{}, errors.New("the id_token is signed with an RSA key of less than 2048 bits, or not at all")
 	}
 	var claims extraClaims
 	if err := segment(parts[1], &claims); err != nil {
@@ -127,10 +135,19 @@ func expandTenant(issuer, tid string) (string, error) {
 	if !strings.Contains(issuer, "{tid}") {
 		return issuer, nil
 	}
-	if len(tid) != 36 || strings.Trim(strings.ToLower(tid), "0123456789abcdef-") != "" {
+	if !isGUID(tid) {
 		return "", errors.New("the id_token's tid is not a GUID")
 	}
 	return strings.ReplaceAll(issuer, "{tid}", tid), nil
+}
+
+func isGUID(s string) bool {
+	for i := range len(s) {
+		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (s[i] == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(s[i])) {
+			return false
+		}
+	}
+	return len(s) == 36
 }
 
 // diagnose tells, in fixed words, which check of the library failed.
