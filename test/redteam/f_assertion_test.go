@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redteam_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/oauthbroker/oauth-broker/test/harness"
+)
+
+func TestRedTeam_F16_AssertionClaims(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	l := h.Login(harness.KeyClient)
+	at := func(d time.Duration) int64 { return h.Clock.Now().Add(d).Unix() }
+	for what, c := range map[string]struct {
+		claim string
+		value any
+	}{
+		"aud of the generic issuer": {"aud", harness.PublicURL}, "aud of the token endpoint": {"aud", tokenURL}, "aud with a slash": {"aud", issuer + "/"},
+		"aud of another": {"aud", "https://evil.example"}, "aud of two": {"aud", []string{issuer, "https://evil.example"}}, "aud twice": {"aud", []string{issuer, issuer}},
+		"aud empty": {"aud", []string{}}, "no aud": {"aud", nil}, "exp in a year": {"exp", at(365 * 24 * time.Hour)}, "exp in two minutes": {"exp", at(2 * time.Minute)},
+		"expired": {"exp", at(-10 * time.Second)}, "no exp": {"exp", nil}, "exp is text": {"exp", "soon"}, "no jti": {"jti", nil}, "long jti": {"jti", strings.Repeat("j", 300)},
+		"iss of another": {"iss", harness.WebClient}, "no iss": {"iss", nil}, "sub of another": {"sub", harness.WebClient}, "no sub": {"sub", nil}, "nbf in the future": {"nbf", at(time.Minute)},
+	} {
+		claims := h.Claims(issuer)
+		claims[c.claim] = c.value
+		if c.value == nil {
+			delete(claims, c.claim)
+		}
+		wantJSON(t, what, h.Token(tokenURL, l.Form(), harness.Assertion(h.Sign(claims))), http.StatusUnauthorized, "invalid_client")
+	}
+	other := func(f url.Values, header http.Header) {
+		harness.Assertion(h.Sign(h.Claims(issuer)))(f, header)
+		f.Set("client_id", harness.WebClient)
+	}
+	wantJSON(t, "client_id of another", h.Token(tokenURL, l.Form(), other), http.StatusUnauthorized, "invalid_client")
+	wantCalls(t, "bad assertions", h.Fake, 0)
+	claims := h.Claims(issuer)
+	claims["aud"] = []string{issuer}
+	wantTokens(t, "aud in an array of one", h.Token(tokenURL, l.Form(), harness.Assertion(h.Sign(claims))))
+}
+
+func TestRedTeam_F16_AssertionSignature(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	l := h.Login(harness.KeyClient)
+	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(h.Key().Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	sign := func(method jwt.SigningMethod, key any, header map[string]any) string {
+		token := jwt.NewWithClaims(method, h.Claims(issuer))
+		for k, v := range header {
+			token.Header[k] = v
+		}
+		signed, err := token.SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	good := h.Sign(h.Claims(issuer))
+	for what, assertion := range map[string]string{
+		"alg none":                  sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
+		"HS256 with the public key": sign(jwt.SigningMethodHS256, public, nil),
+		"HS256 with the JWKS":       sign(jwt.SigningMethodHS256, []byte(harness.JWKS(h.Key().Public())), nil),
+		"another key":               sign(jwt.SigningMethodES256, stranger, map[string]any{"kid": "key-1"}),
+		"unknown kid":               sign(jwt.SigningMethodES256, h.Key(), map[string]any{"kid": "key-2"}),
+		"own key in the header":     sign(jwt.SigningMethodES256, stranger, map[string]any{"jwk": map[string]any{"kty": "EC"}, "jku": "https://evil.example/jwks"}),
+		"no signature":              good[:strings.LastIndex(good, ".")+1],
+		"signature of another":      good[:strings.LastIndex(good, ".")] + h.Sign(h.Claims(issuer))[strings.LastIndex(good, "."):],
+		"10,000 dots":               strings.Repeat(".", 10_000),
+		"20 KB":                     good + strings.Repeat("A", 20<<10),
+	} {
+		wantJSON(t, what, h.Token(tokenURL, l.Form(), harness.Assertion(assertion)), http.StatusUnauthorized, "invalid_client")
+	}
+	wantCalls(t, "bad signatures", h.Fake, 0)
+	wantTokens(t, "a good one", l.Redeem())
+}
+
+// Without Redis an assertion can be used again until it expires, at most a
+// minute after it was made: it is bound to one issuer, and proves no more than
+// the client's key does.
+func TestRedTeam_F16_ReplayEndsWithTheMinute(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	stolen := harness.Assertion(h.Sign(h.Claims(issuer)))
+	h.Clock.Advance(66 * time.Second)
+	l := h.Login(harness.KeyClient)
+	wantJSON(t, "after a minute", h.Token(tokenURL, l.Form(), stolen), http.StatusUnauthorized, "invalid_client")
+	wantJSON(t, "at another issuer", h.Token(harness.PublicURL+"/v1/token", l.Form(), harness.Assertion(h.Sign(h.Claims(issuer)))), http.StatusUnauthorized, "invalid_client")
+	wantTokens(t, "at its own", h.Token(harness.PublicURL+"/v1/token", l.Form(), harness.Assertion(h.Sign(h.Claims(harness.PublicURL)))))
+}
