@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -29,8 +28,11 @@ const (
 	publishedNamespace = "oauth-broker-published"
 )
 
-// brokerUser is who the brokers are at the API server.
-const brokerUser = "oauth-broker"
+// The service accounts of config/rbac.
+const (
+	managerAccount = "oauth-broker-manager"
+	brokerAccount  = "oauth-broker"
+)
 
 func root() string { return controlplane.Root() }
 
@@ -38,14 +40,14 @@ func root() string { return controlplane.Root() }
 type cluster struct {
 	env    *envtest.Environment
 	client client.Client
-	// kubectl is the real one; admin and broker are kubeconfig files.
+	// kubectl is the real one; the others are kubeconfig files.
 	kubectl string
 	admin   string
+	manager string
 	broker  string
 }
 
-// startCluster starts the control plane and makes what config/default would:
-// CRDs, two namespaces, and the brokers' only Role.
+// startCluster starts the control plane and installs CRDs, namespaces and rights.
 func (d *demo) startCluster(ctx context.Context) error {
 	assets, err := controlplane.Assets()
 	if err != nil {
@@ -60,8 +62,8 @@ func (d *demo) startCluster(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("starting (binaries in %s): %w", assets, err), env.Stop())
 	}
 	d.cluster = &cluster{
-		env: env, kubectl: filepath.Join(assets, "kubectl"),
-		admin: filepath.Join(d.dir, "admin.kubeconfig"), broker: filepath.Join(d.dir, "broker.kubeconfig"),
+		env: env, kubectl: filepath.Join(assets, "kubectl"), admin: filepath.Join(d.dir, "admin.kubeconfig"),
+		manager: filepath.Join(d.dir, "manager.kubeconfig"), broker: filepath.Join(d.dir, "broker.kubeconfig"),
 	}
 	if d.cluster.client, err = client.New(config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
 		return fmt.Errorf("making a client: %w", err)
@@ -70,15 +72,19 @@ func (d *demo) startCluster(ctx context.Context) error {
 		return err
 	}
 	d.fact("API server", "%s", config.Host)
+	if err := d.cluster.namespaces(ctx); err != nil {
+		return err
+	}
 	for _, args := range [][]string{
 		{"apply", "--filename", filepath.Join(root(), "config", "crd", "bases")},
+		{"apply", "--filename", filepath.Join(root(), "config", "rbac")},
 		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"},
 	} {
 		if err := d.runKubectl(ctx, "", args...); err != nil {
 			return err
 		}
 	}
-	return d.cluster.install(ctx)
+	return d.cluster.bindManager(ctx)
 }
 
 func (c *cluster) stop() error {
@@ -88,44 +94,56 @@ func (c *cluster) stop() error {
 	return nil
 }
 
-// writeKubeconfigs makes an administrator for kubectl and manager, and a user
-// for the brokers that may do only what brokerObjects says.
+// writeKubeconfigs makes an administrator, for kubectl, and one user each for
+// manager and brokers. These have the names of service accounts, so that the
+// rights of config/rbac are theirs and no more.
 func (c *cluster) writeKubeconfigs() error {
 	if err := os.WriteFile(c.admin, c.env.KubeConfig, 0o600); err != nil {
 		return fmt.Errorf("writing the administrator's kubeconfig: %w", err)
 	}
-	user, err := c.env.AddUser(envtest.User{Name: brokerUser}, nil)
-	if err != nil {
-		return fmt.Errorf("adding the brokers' user: %w", err)
-	}
-	kubeconfig, err := user.KubeConfig()
-	if err != nil {
-		return fmt.Errorf("making the brokers' kubeconfig: %w", err)
-	}
-	if err := os.WriteFile(c.broker, kubeconfig, 0o600); err != nil {
-		return fmt.Errorf("writing the brokers' kubeconfig: %w", err)
+	for account, file := range map[string]string{managerAccount: c.manager, brokerAccount: c.broker} {
+		user, err := c.env.AddUser(envtest.User{Name: "system:serviceaccount:" + operatorNamespace + ":" + account}, nil)
+		if err != nil {
+			return fmt.Errorf("adding %s: %w", account, err)
+		}
+		kubeconfig, err := user.KubeConfig()
+		if err != nil {
+			return fmt.Errorf("making the kubeconfig of %s: %w", account, err)
+		}
+		if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+			return fmt.Errorf("writing the kubeconfig of %s: %w", account, err)
+		}
 	}
 	return nil
 }
 
-// install makes the namespaces and the brokers' Role.
-func (c *cluster) install(ctx context.Context) error {
-	name := metav1.ObjectMeta{Namespace: publishedNamespace, Name: brokerUser}
-	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: publishedNamespace}},
-		&rbacv1.Role{ObjectMeta: name, Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch"}, ResourceNames: []string{runtimeconfig.IndexName}},
-			{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}},
-		}},
-		&rbacv1.RoleBinding{
-			ObjectMeta: name, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: brokerUser},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: brokerUser}},
-		},
+// namespaces makes those of the install.
+func (c *cluster) namespaces(ctx context.Context) error {
+	for _, name := range []string{operatorNamespace, publishedNamespace} {
+		if err := c.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			return fmt.Errorf("creating namespace %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// bindManager gives the manager's roles to its account, where config/rbac has
+// not done so.
+func (c *cluster) bindManager(ctx context.Context) error {
+	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: managerAccount}}
+	objects := []client.Object{&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: managerAccount}, Subjects: subjects,
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: managerAccount},
+	}}
+	for _, namespace := range []string{operatorNamespace, publishedNamespace} {
+		objects = append(objects, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: managerAccount}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: managerAccount},
+		})
 	}
 	for _, o := range objects {
-		if err := c.client.Create(ctx, o); err != nil {
-			return fmt.Errorf("creating %T %s: %w", o, o.GetName(), err)
+		if err := client.IgnoreAlreadyExists(c.client.Create(ctx, o)); err != nil {
+			return fmt.Errorf("creating %T: %w", o, err)
 		}
 	}
 	return nil

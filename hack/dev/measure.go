@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,6 +48,7 @@ func (d *demo) measureEdits(ctx context.Context) error {
 		}
 		took = append(took, t)
 	}
+	d.line("%d edits of spec.scopes.allowed, from the request to the API server to served by both: %s", edits, listed(took))
 	d.line("after:  both brokers accept scope %s", newScope)
 	for i := range d.ports.brokers {
 		d.line("")
@@ -133,6 +136,14 @@ func summary(took []time.Duration) (median, worst time.Duration) {
 		median = (sorted[middle-1] + sorted[middle]) / 2
 	}
 	return median, sorted[len(sorted)-1]
+}
+
+func listed(took []time.Duration) string {
+	var words []string
+	for _, t := range took {
+		words = append(words, strconv.FormatInt(rounded(t).Milliseconds(), 10))
+	}
+	return strings.Join(words, " ") + " ms"
 }
 
 func rounded(t time.Duration) time.Duration { return t.Round(time.Millisecond) }

@@ -25,7 +25,7 @@ const keyRingSecret = "oauth-broker-keyring"
 func (d *demo) startProduct(ctx context.Context) error {
 	err := d.spawn("manager", d.binary("manager"),
 		"--public-url", d.ports.publicURL(), "--namespace", operatorNamespace, "--published-namespace", publishedNamespace,
-		"--broker-admin", d.ports.adminURL(0)+","+d.ports.adminURL(1), "--key-ring-secret", keyRingSecret, "--kubeconfig", d.cluster.admin,
+		"--broker-admin", d.ports.adminURL(0)+","+d.ports.adminURL(1), "--key-ring-secret", keyRingSecret, "--kubeconfig", d.cluster.manager,
 		"--metrics-bind-address", "0", "--health-probe-bind-address", fmt.Sprintf("127.0.0.1:%d", d.ports.health))
 	if err != nil {
 		return err

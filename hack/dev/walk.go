@@ -164,6 +164,9 @@ func (d *demo) showTokens(ctx context.Context, token *oauth2.Token) error {
 	}
 	d.fact("  access token", "%s, %s, expires in %s", masked(token.AccessToken), token.TokenType, time.Until(token.Expiry).Round(time.Second))
 	d.fact("  refresh token", "%s, sealed by the broker", masked(token.RefreshToken))
+	if _, ok := token.Extra("id_token").(string); ok {
+		d.fact("  ID token", "passed on, after the broker validated it")
+	}
 	if scope, ok := token.Extra("scope").(string); ok {
 		d.fact("  granted scope", "%s", scope)
 	}
@@ -185,7 +188,7 @@ func (d *demo) showTokens(ctx context.Context, token *oauth2.Token) error {
 		return fmt.Errorf("the vendor's API answered %d to the access token: %w", answer.StatusCode, err)
 	}
 	d.hop("provider", http.MethodGet, strconv.Itoa(answer.StatusCode), r.URL)
-	d.fact("  the vendor's API says", "this token is of %s (%s)", user.Name, user.Subject)
+	d.fact("  it says: token of", "%s", strings.TrimSpace(user.Subject+" "+user.Name))
 	return nil
 }
 
