@@ -5,8 +5,13 @@
 package operator_test
 
 import (
+	"log/slog"
 	"os"
 	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
@@ -14,4 +19,12 @@ import (
 // plane is the one control plane of this package.
 var plane controlplane.Plane
 
-func TestMain(m *testing.M) { os.Exit(controlplane.Main(m, &plane)) }
+// libraryLog is what client-go and controller-runtime log.
+var libraryLog lockedBuffer
+
+func TestMain(m *testing.M) {
+	log := logr.FromSlogHandler(slog.NewJSONHandler(&libraryLog, nil))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	os.Exit(controlplane.Main(m, &plane))
+}

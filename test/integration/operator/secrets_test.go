@@ -192,7 +192,7 @@ func TestCanary(t *testing.T) {
 	}
 	fmt.Fprintf(&all, "%+v", events)
 	fmt.Fprintf(&all, "%+v %+v %+v", vendor, credential, broken)
-	for what, text := range map[string]string{"status or events": all.String(), "operator log": op.log.String(), "broker log": b.log.String()} {
+	for what, text := range map[string]string{"status or events": all.String(), "operator log": op.log.String(), "broker log": b.log.String(), "library log": libraryLog.String()} {
 		if strings.Contains(text, marker) || strings.Contains(text, "c4n4ry") {
 			t.Errorf("%s holds the content of a Secret", what)
 		}
