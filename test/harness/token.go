@@ -4,10 +4,13 @@ package harness
 
 import (
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -105,4 +108,14 @@ func (h *Harness) Send(method, address, body string, header http.Header) *Respon
 		h.t.Fatalf("%s %s: %v", method, address, err)
 	}
 	return read(h.t, resp)
+}
+
+// PEM writes a private key as PEM.
+func PEM(t testing.TB, key any) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
