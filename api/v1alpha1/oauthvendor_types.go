@@ -266,7 +266,8 @@ type Endpoints struct {
 	// refresh endpoint, where it is not the token endpoint.
 	// +optional
 	Refresh EndpointURL `json:"refresh,omitempty"`
-	// revocation endpoint (RFC 7009, or the vendor's own shape).
+	// revocation endpoint (RFC 7009, or the vendor's own shape). {client_id} in
+	// its path is the client id of the credential in use (GitHub).
 	// +optional
 	Revocation EndpointURL `json:"revocation,omitempty"`
 	// introspection endpoint (RFC 7662).

@@ -114,7 +114,11 @@ func (r *vendorResult) target(values map[string]string, f *findings) *runtimecon
 		if u.url == "" {
 			continue
 		}
-		expanded, err := expandURL(string(u.url), values)
+		expand := expandURL
+		if u.out == &t.Endpoints.Revocation {
+			expand = expandRevocation
+		}
+		expanded, err := expand(string(u.url), values)
 		if err != nil {
 			f.fail(oauthv1alpha1.ReasonInvalid, "%s %s", u.field, err)
 			continue
@@ -153,7 +157,7 @@ func idTokenIssuer(spec *oauthv1alpha1.OAuthVendorSpec, issuer string, values ma
 			f.fail(oauthv1alpha1.ReasonInvalid, "identity.issuer refers to %s, which is neither declared under variables nor {tid}", u)
 		}
 	}
-	if err := checkURL(strings.ReplaceAll(expanded, "{tid}", "tid")); err != nil {
+	if err := CheckURL(strings.ReplaceAll(expanded, "{tid}", "tid")); err != nil {
 		f.fail(oauthv1alpha1.ReasonInvalid, "identity.issuer %s", err)
 	}
 	return expanded

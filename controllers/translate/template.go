@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 var (
@@ -108,7 +109,7 @@ func expandURL(template string, values map[string]string) (string, error) {
 		return "", fmt.Errorf("refers to %s, which is not declared under variables", unknown[0])
 	}
 	whole := scheme + "://" + host + rest
-	if err := checkURL(whole); err != nil {
+	if err := CheckURL(whole); err != nil {
 		return "", err
 	}
 	u, err := url.Parse(whole)
@@ -119,6 +120,24 @@ func expandURL(template string, values map[string]string) (string, error) {
 		return "", errors.New("becomes an IP address when the variables are filled in: a variable gives a host name")
 	}
 	return whole, nil
+}
+
+// expandRevocation expands a revocation endpoint, in whose path the client id
+// of the credential in use may stand as {client_id}. That reference stays.
+func expandRevocation(template string, values map[string]string) (string, error) {
+	if !strings.Contains(template, runtimeconfig.ClientIDReference) {
+		return expandURL(template, values)
+	}
+	if strings.Contains(hostOf(template), runtimeconfig.ClientIDReference) {
+		return "", errors.New("has " + runtimeconfig.ClientIDReference + " in its host: it belongs into the path")
+	}
+	// A segment of the same shape stands in for it while the URL is checked.
+	const standIn = "client_id--in--the--path"
+	if strings.Contains(template, standIn) {
+		return "", errors.New("holds the reserved text " + standIn)
+	}
+	whole, err := expandURL(strings.ReplaceAll(template, runtimeconfig.ClientIDReference, standIn), values)
+	return strings.ReplaceAll(whole, standIn, runtimeconfig.ClientIDReference), err
 }
 
 // splitURL cuts a URL, or a template of one, into scheme, host and the rest.
@@ -168,8 +187,10 @@ func checkTemplate(template string, vars variables) error {
 	return nil
 }
 
-// checkURL accepts https URLs and http URLs of loopback hosts.
-func checkURL(s string) error {
+// CheckURL accepts what a vendor URL may be: an absolute https URL, or an http
+// URL of a loopback host, without user information, fragment and dot segments.
+// Its error holds nothing of the URL.
+func CheckURL(s string) error {
 	if strings.ContainsAny(s, "{}\\# \t\r\n") {
 		return errors.New("holds a brace, backslash, blank or fragment: remove it")
 	}

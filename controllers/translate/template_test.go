@@ -157,3 +157,26 @@ func FuzzTranslate_template(f *testing.F) {
 		}
 	})
 }
+
+// GitHub names the client in the path of its revocation endpoint.
+func TestTranslate_revocationMayNameTheClient(t *testing.T) {
+	for revocation, good := range map[string]bool{
+		"https://acme.example/applications/{client_id}/token": true,
+		"https://acme.example/{client_id}?again={client_id}":  true,
+		"https://{client_id}.acme.example/token":              false,
+		"https://acme.example:{client_id}/token":              false,
+		"https://acme.example/{client_secret}":                false,
+		"https://acme.example/{client_id}/{other":             false,
+		"https://acme.example/../{client_id}":                 false,
+	} {
+		in := templated(`^[a-z]+$`, "https://acme.example/token", "a")
+		in.Vendors[0].Spec.Endpoints.Revocation = oauthv1alpha1.EndpointURL(revocation)
+		out := translate.Translate(in)
+		switch target := out.Document.Credentials; {
+		case !good && len(target) > 0 && target[0].Target != nil:
+			t.Errorf("%s: accepted", revocation)
+		case good && (len(target) == 0 || target[0].Target == nil || target[0].Target.Endpoints.Revocation != revocation):
+			t.Errorf("%s: %+v", revocation, out.Verdicts)
+		}
+	}
+}

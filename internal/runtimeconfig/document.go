@@ -14,7 +14,12 @@
 // noticed instead of half understood.
 package runtimeconfig
 
-import "github.com/oauthbroker/oauth-broker/internal/secret"
+import (
+	"net/url"
+	"strings"
+
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
 
 // Format is the version of the document that this package writes and reads.
 // Another format gets another index name, so that readers never meet it.
@@ -79,8 +84,12 @@ type Target struct {
 	IssuerParameter bool `json:"issuerParameter,omitempty"`
 }
 
+// ClientIDReference stands for the client id in Endpoints.Revocation.
+const ClientIDReference = "{client_id}"
+
 // Endpoints are absolute URLs; empty where the vendor has none. Refresh is
 // never empty: it repeats Token where the vendor has no endpoint of its own.
+// Revocation may hold ClientIDReference: ask RevocationFor.
 type Endpoints struct {
 	Authorization string `json:"authorization"`
 	Token         string `json:"token"`
@@ -90,6 +99,16 @@ type Endpoints struct {
 	Userinfo      string `json:"userinfo,omitempty"`
 	JWKS          string `json:"jwks,omitempty"`
 	Registration  string `json:"registration,omitempty"`
+}
+
+// RevocationFor is the revocation endpoint for a client id, which becomes one
+// path segment at most: it cannot lead to another endpoint.
+func (e Endpoints) RevocationFor(clientID string) string {
+	segment := url.PathEscape(clientID)
+	if clientID == "." || clientID == ".." {
+		segment = strings.ReplaceAll(clientID, ".", "%2E")
+	}
+	return strings.ReplaceAll(e.Revocation, ClientIDReference, segment)
 }
 
 // Parameter is a name and a value.
