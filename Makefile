@@ -33,7 +33,8 @@ help: ## Show this list.
 
 .PHONY: run
 run: controlplane ## Start control plane, operator, two brokers and an OpenID provider, and log in once. ONCE=1: exit after it.
-	@go run ./hack/dev $(if $(filter-out 0 false no,$(ONCE)),--once)
+	@$(STEP) 'build hack/dev' go build -o bin/dev ./hack/dev
+	@exec bin/dev $(if $(filter-out 0 false no,$(ONCE)),--once)
 
 .PHONY: build
 build: ## Build bin/manager and bin/broker.

@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -105,6 +106,7 @@ type demo struct {
 	processes []*process
 	ports     ports
 	trust     *trust
+	staying   atomic.Bool
 }
 
 // demonstrate does the steps, each within its own time.
@@ -134,8 +136,10 @@ func (d *demo) demonstrate(ctx context.Context) error {
 	return nil
 }
 
-// stayUp leaves everything running for trying by hand.
+// stayUp leaves everything running for trying by hand. A process that dies is
+// told of, and no failure: killing a broker is one of the things to try.
 func (d *demo) stayUp(ctx context.Context) error {
+	d.staying.Store(true)
 	d.handOver()
 	<-ctx.Done()
 	if !interrupted(ctx) {

@@ -52,10 +52,19 @@ func (d *demo) spawn(name, binary string, args ...string) error {
 		select {
 		case <-p.stopping:
 		default:
-			d.fail(fmt.Errorf("%s (pid %d) ended early: %s", name, p.cmd.Process.Pid, p.cmd.ProcessState))
+			d.died(fmt.Errorf("%s (pid %d) ended early: %s", name, p.cmd.Process.Pid, p.cmd.ProcessState))
 		}
 	}()
 	return nil
+}
+
+// died handles the early end of a process.
+func (d *demo) died(err error) {
+	if d.staying.Load() {
+		d.line("%s", err)
+		return
+	}
+	d.fail(err)
 }
 
 // stop ends a process by its pid: SIGTERM, and SIGKILL when that is not enough.

@@ -126,12 +126,15 @@ func (d *demo) handOver() {
 	d.fact("broker", "%s", d.ports.publicURL())
 	d.fact("provider", "%s (user %s, password %s)", d.provider.issuer, userName, userPassword)
 	d.fact("admin ports", "%s  %s  (/metrics, /healthz, /readyz, /revision)", d.ports.adminURL(0), d.ports.adminURL(1))
+	for _, p := range d.processes {
+		d.fact(p.name, "pid %d, log %s", p.cmd.Process.Pid, p.log)
+	}
 	d.fact("CA certificate", "%s", d.trust.caFile())
-	d.fact("logs", "%s/*.log", d.dir)
 	d.line("")
 	d.line("export KUBECONFIG=%s", d.cluster.admin)
 	d.line("alias kubectl=%s", d.cluster.kubectl)
 	d.line("kubectl get oauthbroker -A")
 	d.line("kubectl edit oauthvendor zitadel")
+	d.line("kill %d   # a broker; logins go on at the other one", d.processes[len(d.processes)-1].cmd.Process.Pid)
 	d.line("curl --cacert %s %s", d.trust.caFile(), metadataURL(issuer))
 }

@@ -60,7 +60,7 @@ func (d *demo) startProvider(ctx context.Context) error {
 	p.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			d.fail(fmt.Errorf("the provider ended early: %w", err))
+			d.died(fmt.Errorf("the provider ended early: %w", err))
 		}
 	}()
 	d.provider = p
