@@ -5,6 +5,7 @@ package broker
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
@@ -26,7 +27,7 @@ func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenR
 	if e.Vendor.Refresh.Unsupported {
 		return oauth.Errorf(oauth.UnsupportedGrantType, "this vendor does not refresh tokens")
 	}
-	scopes, err := narrowScope(g, t.params)
+	scopes, err := narrowScope(g, t, e.Vendor)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (s *Server) rawGrant(r *request, t *tokenRequest, token secret.Text) (*gran
 		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
 	}
 	r.event.vendor, r.event.credential = v.Name, c.Display()
-	return &grant{Binding: runtimeconfig.NewBinding(v, c), Client: t.client.ID, Token: token.Reveal(), Callback: callbackPath(v, c)}, e, nil
+	return &grant{Binding: runtimeconfig.NewBinding(v, c), Client: t.client.ID, Token: token.Reveal(), Callback: callbackPath(v, c), raw: true}, e, nil
 }
 
 func invalidRefreshToken(cause error) *oauth.Error {
@@ -99,17 +100,25 @@ func invalidRefreshToken(cause error) *oauth.Error {
 }
 
 // narrowScope judges the scope of a refresh: never wider than what was granted.
-// None asked means all that was.
-func narrowScope(g *grant, p oauth.Params) ([]string, error) {
-	asked, err := oauth.ParseScope(p.Get("scope"))
+// None asked means all that was. What a vendor's own refresh token was granted
+// only the vendor knows, so there the limits of vendor and client count.
+func narrowScope(g *grant, t *tokenRequest, v *runtimeconfig.Vendor) ([]string, error) {
+	asked, err := oauth.ParseScope(t.params.Get("scope"))
 	if err != nil {
 		return nil, oauth.Errorf(oauth.InvalidScope, "scope is not well formed")
 	}
 	if len(asked) == 0 {
 		return g.Scopes, nil
 	}
-	if len(g.Scopes) > 0 && oauth.Beyond(asked, g.Scopes) != "" {
-		return nil, oauth.Errorf(oauth.InvalidScope, "scope is wider than what was granted")
+	limits := [][]string{g.Scopes}
+	if g.raw {
+		allowed, _ := t.client.Vendor(v.Name)
+		limits = slices.DeleteFunc([][]string{v.Scopes.Allowed, allowed.Scopes}, func(l []string) bool { return len(l) == 0 })
+	}
+	for _, limit := range limits {
+		if oauth.Beyond(asked, limit) != "" {
+			return nil, oauth.Errorf(oauth.InvalidScope, "scope is wider than what was granted")
+		}
 	}
 	return asked, nil
 }

@@ -24,6 +24,8 @@ type grant struct {
 	Callback string                `json:"cb,omitempty"`
 	Subject  string                `json:"su,omitempty"`
 	Token    string                `json:"rt"`
+	// raw is true for a refresh token of the vendor's own.
+	raw bool
 }
 
 // grantResult is a successful exchange on its way to the client.
@@ -54,7 +56,7 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 		if err != nil {
 			return err
 		}
-		if members["refresh_token"], err = json.Marshal(out); err != nil {
+		if err := g.endpoint.SetRefreshToken(members, out); err != nil {
 			return err
 		}
 	}
@@ -76,7 +78,8 @@ func (s *Server) refreshTokenFor(r *request, t *tokenRequest, g grantResult, tok
 		return token.Reveal(), nil
 	}
 	scopes := g.scopes
-	if g.tokens.HasScope {
+	// A refresh that was narrowed leaves the grant as it was (RFC 6749 section 6).
+	if refreshed := !g.kept.Empty(); g.tokens.HasScope && (!refreshed || len(scopes) == 0) {
 		scopes = g.tokens.Scope
 	}
 	subject := g.tokens.Subject

@@ -26,6 +26,29 @@ func at(m map[string]json.RawMessage, path string) (json.RawMessage, bool) {
 	return at(next, rest)
 }
 
+// replaceAt replaces the value at a dotted path, where there is one.
+func replaceAt(m map[string]json.RawMessage, path string, v json.RawMessage) error {
+	name, rest, deeper := strings.Cut(path, ".")
+	old, ok := m[name]
+	if !ok {
+		return nil
+	}
+	if !deeper {
+		m[name] = v
+		return nil
+	}
+	var next map[string]json.RawMessage
+	if err := json.Unmarshal(old, &next); err != nil || next == nil {
+		return nil //nolint:nilerr // no object, so nothing stands at the path
+	}
+	if err := replaceAt(next, rest, v); err != nil {
+		return err
+	}
+	changed, err := json.Marshal(next)
+	m[name] = changed
+	return err
+}
+
 func isNull(v json.RawMessage) bool { return string(v) == "null" }
 
 // text is the value as text: a string's content, or the literal itself.

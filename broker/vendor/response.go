@@ -5,6 +5,7 @@ package vendor
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -115,13 +116,7 @@ func (e Endpoint) errorCode(status int, m map[string]json.RawMessage) (code stri
 }
 
 func (e Endpoint) tokens(m map[string]json.RawMessage) (*Tokens, error) {
-	for standard, path := range e.Vendor.TokenResponse.Paths {
-		if v, ok := at(m, path); ok {
-			m[standard] = v
-		} else {
-			delete(m, standard)
-		}
-	}
+	e.lift(m)
 	t := &Tokens{Members: m}
 	var err error
 	if t.AccessToken, err = token(m, "access_token"); err != nil {
@@ -142,6 +137,36 @@ func (e Endpoint) tokens(m map[string]json.RawMessage) (*Tokens, error) {
 	e.fixExpiry(m)
 	e.readScope(t)
 	return t, nil
+}
+
+// lift copies standard members from the vendor's places to the standard ones.
+// All are read before one is written: a place may lie inside a standard member.
+func (e Endpoint) lift(m map[string]json.RawMessage) {
+	found := map[string]json.RawMessage{}
+	for standard, path := range e.Vendor.TokenResponse.Paths {
+		if v, ok := at(m, path); ok {
+			found[standard] = v
+		}
+	}
+	for standard := range e.Vendor.TokenResponse.Paths {
+		if v, ok := found[standard]; ok {
+			m[standard] = v
+		} else {
+			delete(m, standard)
+		}
+	}
+}
+
+// SetRefreshToken puts a refresh token into a token response, also where this
+// vendor keeps its own, so that the vendor's stands nowhere.
+func (e Endpoint) SetRefreshToken(m map[string]json.RawMessage, token string) error {
+	if path := e.Vendor.TokenResponse.Paths["refresh_token"]; path != "" {
+		if err := replaceAt(m, path, quoted(token)); err != nil {
+			return fmt.Errorf("replacing the refresh token: %w", err)
+		}
+	}
+	m["refresh_token"] = quoted(token)
+	return nil
 }
 
 // token reads a member that must be a printable string; null and absent are the same.
