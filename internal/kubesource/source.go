@@ -27,9 +27,9 @@ const (
 	// callTimeout bounds one call of the API server; the first is shorter, so that
 	// the last good document is served soon where the API server is away.
 	callTimeout      = 10 * time.Second
-	firstCallTimeout = 3 * time.Second
+	firstCallTimeout = 2 * time.Second
 	backoffFirst     = 100 * time.Millisecond
-	backoffLast      = 10 * time.Second
+	backoffLast      = 5 * time.Second
 )
 
 // Reasons of Options.OnProblem, fit for a metric's label.
