@@ -34,8 +34,20 @@ const (
 // OperatorNamespace of the inputs that this package makes.
 const OperatorNamespace = "oauth-broker-system"
 
-// Root is the repository's root as seen from this package's tests.
-func Root() string { return filepath.Join("..", "..") }
+// Root is the repository's root, found from the working directory: go test
+// runs in the directory of the package.
+func Root() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for d := dir; d != filepath.Dir(d); d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "config", "vendors", "kustomization.yaml")); err == nil {
+			return d
+		}
+	}
+	return dir
+}
 
 // Manifests names the files of the catalog, without the kustomization.
 func Manifests(t testing.TB) []string {
