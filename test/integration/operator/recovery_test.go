@@ -278,3 +278,66 @@ func TestCollection_retiredShardIsWantedAgain(t *testing.T) {
 func (in *install) hasShard(name string) bool {
 	return slices.ContainsFunc(in.shards(), func(s corev1.Secret) bool { return s.Name == name })
 }
+
+// TestRecovery_shardGoneForANewBroker: a broker that cannot load the published
+// document is not ready, says why, and recovers when the operator repaired it.
+func TestRecovery_shardGoneForANewBroker(t *testing.T) {
+	in, _, op, _ := ready(t)
+	op.stop()
+	for _, s := range in.shards() {
+		if err := plane.Client.Delete(t.Context(), &s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := in.startBroker()
+	eventually(t, func() error {
+		if !strings.Contains(late.problems.String(), "shard_gone") {
+			return errors.New("the broker does not tell")
+		}
+		return nil
+	})
+	if late.snapshot.Load() != nil {
+		t.Error("the broker serves half a document")
+	}
+	in.start()
+	eventually(t, func() error { return late.secretIs(in.tenant, in.vendorName(), "one") })
+}
+
+// TestRecovery_publishingFails: status says what is not published, and it is
+// tried again.
+func TestRecovery_publishingFails(t *testing.T) {
+	in := newInstall(t)
+	later := "later-" + in.tenant
+	in.published = later
+	b := in.startBroker()
+	in.start()
+	credential := in.credential("acme")
+	in.create(in.vendor(), credential, in.secret("acme", "one"))
+	eventually(t, func() error { return condition(credential, "Programmed", "False", "NotPublished") })
+	eventually(t, func() error { return condition(credential, "ResolvedRefs", "True", "ResolvedRefs") })
+	in.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: later}})
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
+}
+
+// TestRecovery_objectTooBig: an object that no Secret can hold stops nobody else.
+func TestRecovery_objectTooBig(t *testing.T) {
+	in, b, _, _ := ready(t)
+	big := &oauthv1alpha1.BrokerClient{}
+	big.Namespace, big.Name = in.tenant, "big"
+	big.Spec = oauthv1alpha1.BrokerClientSpec{
+		BrokerClass: in.class, RedirectURIs: []oauthv1alpha1.RedirectURI{"https://portal.example/cb"},
+		Authentication: oauthv1alpha1.BrokerClientAuthentication{Method: oauthv1alpha1.ClientAuthNone},
+	}
+	for v := range 64 {
+		allowed := oauthv1alpha1.AllowedVendor{Name: fmt.Sprint("v", v)}
+		for s := range 60 {
+			allowed.Scopes = append(allowed.Scopes, oauthv1alpha1.ScopeToken(fmt.Sprint(s)+strings.Repeat("x", 200)))
+		}
+		big.Spec.Vendors = append(big.Spec.Vendors, allowed)
+	}
+	in.create(big)
+	eventually(t, func() error { return condition(big, "Programmed", "False", "NotPublished") })
+	in.rotate("two")
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "two") })
+}

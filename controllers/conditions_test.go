@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+)
+
+func TestConditions(t *testing.T) {
+	good := translate.Verdict{Generation: 3, Accepted: translate.Check{OK: true, Reason: "Accepted"}, ResolvedRefs: translate.Check{OK: true, Reason: "ResolvedRefs"}}
+	unresolved := good
+	unresolved.ResolvedRefs = translate.Check{Reason: "SecretNotFound"}
+	live := []metav1.Condition{{Type: "Programmed", Status: "True", Reason: "Programmed", Message: "Every ready broker serves it (since sequence 5)."}}
+	tests := map[string]struct {
+		target  target
+		served  Served
+		current []metav1.Condition
+		want    string // Programmed and Ready
+	}{
+		"served by all":            {target{verdict: good, sequence: 5}, Served{Ready: 2, Sequence: 5}, nil, "Programmed Ready"},
+		"served by all, later":     {target{verdict: good, sequence: 5}, Served{Ready: 2, Sequence: 9}, nil, "Programmed Ready"},
+		"one is behind":            {target{verdict: good, sequence: 5}, Served{Ready: 2, Sequence: 4}, nil, "Pending NotReady"},
+		"one does not answer":      {target{verdict: good, sequence: 5}, Served{Ready: 2, Sequence: unknownAnswer}, nil, "Pending NotReady"},
+		"nobody is ready":          {target{verdict: good, sequence: 5}, Served{}, nil, "NoBrokerReady NotReady"},
+		"latched":                  {target{verdict: good, sequence: 5}, Served{}, live, "Programmed Ready"},
+		"latched for another":      {target{verdict: good, sequence: 6}, Served{Ready: 1, Sequence: 5}, live, "Pending NotReady"},
+		"not published":            {target{verdict: good, problem: "p"}, Served{Ready: 1, Sequence: 9}, live, "NotPublished NotReady"},
+		"unresolved but published": {target{verdict: unresolved, sequence: 5}, Served{Ready: 1, Sequence: 5}, nil, "Programmed NotReady"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			list := conditions(tt.target, tt.served, tt.current)
+			if got := list[2].Reason + " " + list[3].Reason; got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			for _, c := range list {
+				if c.ObservedGeneration != 3 {
+					t.Errorf("%s has generation %d, want 3", c.Type, c.ObservedGeneration)
+				}
+			}
+		})
+	}
+}
+
+func TestSetConditions(t *testing.T) {
+	then, now := time.Unix(100, 0), time.Unix(200, 0)
+	list := []metav1.Condition{{Type: "A", Status: "True", Reason: "R", LastTransitionTime: metav1.NewTime(then)}}
+	changed := setConditions(&list, []metav1.Condition{{Type: "A", Status: "True", Reason: "R", ObservedGeneration: 2}}, now)
+	if len(changed) != 0 || !list[0].LastTransitionTime.Equal(ptr.To(metav1.NewTime(then))) || list[0].ObservedGeneration != 2 {
+		t.Errorf("got %+v and %d changes, want the old time and no change", list, len(changed))
+	}
+	changed = setConditions(&list, []metav1.Condition{{Type: "A", Status: "False", Reason: "Q"}}, now)
+	if len(changed) != 1 || !list[0].LastTransitionTime.Equal(ptr.To(metav1.NewTime(now))) {
+		t.Errorf("got %+v and %d changes, want the new time and one change", list, len(changed))
+	}
+}
+
+func TestBrokersOf(t *testing.T) {
+	port := []discoveryv1.EndpointPort{{Name: ptr.To("admin"), Port: ptr.To(int32(9090))}}
+	end := func(address string, ready *bool) discoveryv1.Endpoint {
+		return discoveryv1.Endpoint{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ready}}
+	}
+	slices := []discoveryv1.EndpointSlice{
+		{Ports: port, Endpoints: []discoveryv1.Endpoint{end("10.0.0.1", ptr.To(true)), end("10.0.0.2", ptr.To(false)), end("10.0.0.3", nil)}},
+		{Ports: port, Endpoints: []discoveryv1.Endpoint{end("10.0.0.1", ptr.To(true)), end("fd00::1", nil)}},
+		{Ports: port, AddressType: discoveryv1.AddressTypeFQDN, Endpoints: []discoveryv1.Endpoint{end("x.example", nil)}},
+		{Endpoints: []discoveryv1.Endpoint{end("10.0.0.9", nil)}},
+	}
+	want := []Broker{{URL: "http://10.0.0.1:9090"}, {URL: "http://10.0.0.3:9090"}, {URL: "http://[fd00::1]:9090"}}
+	if diff := cmp.Diff(want, brokersOf(slices)); diff != "" {
+		t.Error(diff)
+	}
+}
