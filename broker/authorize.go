@@ -65,11 +65,11 @@ func (s *Server) trustReturn(r *request) (*authorization, error) {
 			return nil, &pageError{status: http.StatusNotFound, title: "Unknown vendor", text: "This broker does not serve the vendor that the application asked for."}
 		}
 	}
-	c, ok := r.config.Client(p.Get("client_id"))
-	if !ok {
-		return nil, badRequest("The application is not registered here (client_id).", errors.New("unknown client"))
+	c, err := s.clients(r).Find(r.Context(), p.Get("client_id"))
+	if err != nil {
+		return nil, badRequest("The application is not registered here (client_id).", err)
 	}
-	r.event.client = c.ID
+	r.event.client = clientName(c)
 	uri := p.Get("redirect_uri")
 	if uri == "" && len(c.RedirectURIs) == 1 {
 		uri = c.RedirectURIs[0]
@@ -124,8 +124,11 @@ func (s *Server) chooseVendor(r *request, a *authorization) error {
 		return oauth.Errorf(oauth.InvalidRequest, "vendor is missing: name the vendor to sign in at")
 	}
 	v, known := r.config.Vendor(name)
-	_, allowed := a.client.Vendor(name)
-	if !known || !allowed {
+	allowed := false
+	if known {
+		_, allowed = r.config.Allows(a.client, v)
+	}
+	if !allowed {
 		return oauth.Errorf(oauth.UnauthorizedClient, "this client may not use this vendor").Because(errors.New("vendor unknown, or not among the client's vendors"))
 	}
 	a.vendor, r.event.vendor = v, name
@@ -209,7 +212,7 @@ func (s *Server) chooseCredential(r *request, a *authorization) error {
 func (s *Server) redirectToVendor(w http.ResponseWriter, r *request, a *authorization) (string, error) {
 	l := &login{
 		ID: rand.Text(), Binding: runtimeconfig.NewBinding(a.vendor, a.endpoint.Credential),
-		Client: a.client.ID, RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"),
+		Client: a.client.ID, SelfRegistered: a.client.SelfRegistered, RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"),
 		Scopes: a.scopes, Resource: a.resource, Callback: callbackPath(a.vendor, a.endpoint.Credential),
 		Verifier: oauth2.GenerateVerifier(), Expires: s.Now().Add(s.Lifetimes.Login),
 	}

@@ -105,11 +105,15 @@ func isHandle(state string) bool {
 // login are still what they were.
 func (s *Server) trustLogin(r *request, l *login) (vendor.Endpoint, returnAddress, error) {
 	back := returnAddress{redirectURI: l.RedirectURI, state: l.State, issuer: s.issuer(l.Binding.Vendor)}
-	c, ok := r.config.Client(l.Client)
-	if !ok || !oauth.MatchRedirectURI(c.RedirectURIs, l.RedirectURI) {
-		return vendor.Endpoint{}, back, badRequest("The application that started this sign-in is not registered any more.", errors.New("client or redirect_uri is gone"))
+	r.event.client = clientName(&runtimeconfig.Client{ID: l.Client, SelfRegistered: l.SelfRegistered})
+	// A self-registered client stays what it was at the start: its document may
+	// have changed since, and must not change this login.
+	if !l.SelfRegistered {
+		c, ok := r.config.Client(l.Client)
+		if !ok || !oauth.MatchRedirectURI(c.RedirectURIs, l.RedirectURI) {
+			return vendor.Endpoint{}, back, badRequest("The application that started this sign-in is not registered any more.", errors.New("client or redirect_uri is gone"))
+		}
 	}
-	r.event.client = c.ID
 	e, err := s.boundEndpoint(r, l.Binding)
 	if err != nil {
 		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again").Because(err)}

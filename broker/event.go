@@ -4,11 +4,15 @@ package broker
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 // event is what the log and the metrics tell of one request. It is an
@@ -19,7 +23,8 @@ type event struct {
 	start   time.Time
 	method  string
 	pattern string
-	// client is the id of a registered client.
+	// client is the id of a client that the platform registered, or what stands
+	// for one that registered itself.
 	client string
 	// vendor and credential are names of objects.
 	vendor     string
@@ -86,4 +91,14 @@ func (s *Server) finish(r *request, w *statusWriter) {
 		}
 	}
 	s.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// clientName is what logs call a client. What a self-registered client chose for
+// itself is not repeated; a digest tells such clients apart.
+func clientName(c *runtimeconfig.Client) string {
+	if !c.SelfRegistered {
+		return c.ID
+	}
+	sum := sha256.Sum256([]byte(c.ID))
+	return "self-registered:" + hex.EncodeToString(sum[:6])
 }

@@ -19,12 +19,14 @@ type login struct {
 	ID      string                `json:"id"`
 	Binding runtimeconfig.Binding `json:"b"`
 	// Client, RedirectURI, State and Challenge are the client's.
-	Client      string   `json:"cl"`
-	RedirectURI string   `json:"ru"`
-	State       string   `json:"st,omitempty"`
-	Challenge   string   `json:"ch"`
-	Scopes      []string `json:"sc,omitempty"`
-	Resource    []string `json:"re,omitempty"`
+	Client string `json:"cl"`
+	// SelfRegistered clients are pinned to what they were at authorize.
+	SelfRegistered bool     `json:"sr,omitempty"`
+	RedirectURI    string   `json:"ru"`
+	State          string   `json:"st,omitempty"`
+	Challenge      string   `json:"ch"`
+	Scopes         []string `json:"sc,omitempty"`
+	Resource       []string `json:"re,omitempty"`
 	// Callback is the path of the redirect URI that the vendor was given.
 	Callback string `json:"cb"`
 	// Verifier and Nonce are the broker's own, for the vendor.

@@ -63,12 +63,12 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 	case t.vendorName != "" && g.Binding.Vendor != t.vendorName:
 		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("refresh token of another vendor"))
 	}
-	if _, allowed := t.client.Vendor(g.Binding.Vendor); !allowed {
-		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("vendor is not among the client's vendors any more"))
-	}
 	e, err := s.boundEndpoint(r, g.Binding)
 	if err != nil {
 		return nil, e, oauth.Errorf(oauth.InvalidGrant, "the credential that this refresh token belongs to was changed or removed; sign in again").Because(err)
+	}
+	if _, allowed := r.config.Allows(t.client, e.Vendor); !allowed {
+		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("vendor is not among the client's vendors any more"))
 	}
 	if e.Credential.Source != runtimeconfig.SourceBYOC && !r.config.MayUseShared(t.client, e.Vendor) {
 		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this client may not use the vendor's shared credential any more").Because(errors.New("shared use was withdrawn"))
@@ -79,12 +79,12 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 // rawGrant takes a vendor's own refresh token, where that is allowed.
 func (s *Server) rawGrant(r *request, t *tokenRequest, token secret.Text) (*grant, vendor.Endpoint, error) {
 	v, known := r.config.Vendor(t.vendorName)
-	_, allowed := t.client.Vendor(t.vendorName)
-	if !known || !allowed {
+	if !known {
 		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
 	}
+	_, allowed := r.config.Allows(t.client, v)
 	c, err := r.config.Choose(t.client, v, t.params.Get("credential"))
-	if err != nil {
+	if err != nil || !allowed {
 		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
 	}
 	e, ok := vendor.NewEndpoint(v, c)

@@ -23,6 +23,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // Config is what a Server needs. All fields are required unless said otherwise.
@@ -44,9 +45,34 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// Registration says who may register clients at the broker (RFC 7591).
+	Registration Registration
+	// Documents fetches client id metadata documents; nil accepts none.
+	Documents *client.Documents
 	// Lifetimes of what is sealed; zero values mean the defaults.
 	Lifetimes Lifetimes
 }
+
+// RegistrationMode says who may register clients at the broker.
+type RegistrationMode string
+
+// The registration modes.
+const (
+	RegistrationDisabled           RegistrationMode = "Disabled"
+	RegistrationOpen               RegistrationMode = "Open"
+	RegistrationInitialAccessToken RegistrationMode = "InitialAccessToken"
+)
+
+// Registration is the policy for clients that register themselves. The zero
+// value is Disabled. Whatever it says, such clients can use only the vendors
+// that take them.
+type Registration struct {
+	Mode RegistrationMode
+	// Token is the initial access token of that mode.
+	Token secret.Text
+}
+
+func (g Registration) enabled() bool { return g.Mode != "" && g.Mode != RegistrationDisabled }
 
 // Lifetimes of what the broker seals.
 type Lifetimes struct {
@@ -188,4 +214,9 @@ func callbackPath(v *runtimeconfig.Vendor, c *runtimeconfig.Credential) string {
 	case runtimeconfig.CallbackShared:
 	}
 	return "/v1/callback"
+}
+
+// clients finds clients as they are for one request.
+func (s *Server) clients(r *request) client.Directory {
+	return client.Directory{Config: r.config, Keys: r.keys, SelfRegistered: s.Registration.enabled(), Documents: s.Documents}
 }

@@ -71,9 +71,9 @@ func (s *Server) readTokenRequest(r *request) (*tokenRequest, error) {
 	if v := p.Get("vendor"); v != "" && v != t.vendorName {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "vendor differs from the vendor in the address")
 	}
-	t.client, err = s.auth.Authenticate(r.Context(), r.config, r.Request, p, issuer)
+	t.client, err = s.auth.Authenticate(r.Request, s.clients(r), p, issuer)
 	if t.client != nil {
-		r.event.client = t.client.ID
+		r.event.client = clientName(t.client)
 	}
 	return t, err
 }

@@ -44,21 +44,21 @@ type presented struct {
 // Authenticate finds and authenticates the client of a token request. issuer is
 // the issuer that was called, which client assertions must name. Errors are
 // *oauth.Error.
-func (a Authenticator) Authenticate(ctx context.Context, s *runtimeconfig.Snapshot, r *http.Request, p oauth.Params, issuer string) (*runtimeconfig.Client, error) {
+func (a Authenticator) Authenticate(r *http.Request, d Directory, p oauth.Params, issuer string) (*runtimeconfig.Client, error) {
 	shown, err := read(r, p)
 	if err != nil {
 		return nil, err
 	}
-	c, known := s.Client(shown.id)
-	if !known {
+	c, err := d.Find(r.Context(), shown.id)
+	if err != nil {
 		// The same work as for a known client, so that time tells nothing.
 		checkSecret([]string{strings.Repeat("0", 64)}, shown.secret)
-		return nil, refuse(shown, errors.New("unknown client"))
+		return nil, refuse(shown, err)
 	}
 	if c.NotReady != "" {
 		return c, oauth.Errorf(oauth.TemporarilyUnavailable, "this client's registration is not ready; see the status of its BrokerClient").Because(errors.New(c.NotReady))
 	}
-	return c, a.check(ctx, c, shown, issuer)
+	return c, a.check(r.Context(), c, shown, issuer)
 }
 
 func (a Authenticator) check(ctx context.Context, c *runtimeconfig.Client, shown presented, issuer string) error {

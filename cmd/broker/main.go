@@ -30,7 +30,7 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "broker",
 		Short:         "One approved redirect URI for many deployments: an OAuth broker",
-		Version:       version.String(),
+		Version:       version.Get().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package guard makes the HTTP client for URLs that an outsider can name: it
+// speaks https only, follows no redirect, uses no proxy, and refuses addresses
+// of special use (RFC 6890) when it connects, after names are resolved, so that
+// DNS cannot change its mind in between.
+package guard
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"code.dny.dev/ssrf"
+)
+
+// ErrRefused is an address that outsiders may not make the broker call.
+var ErrRefused = errors.New("address of special use refused")
+
+// Options of a guarded client.
+type Options struct {
+	// Timeout of one exchange.
+	Timeout time.Duration
+	// AllowLoopback lets tests and development reach loopback addresses.
+	AllowLoopback bool
+	// RootCAs replaces the system's; nil keeps them.
+	RootCAs *x509.CertPool
+}
+
+// NewClient makes a guarded client.
+func NewClient(o Options) *http.Client {
+	check := Control
+	if o.AllowLoopback {
+		check = controlOrLoopback
+	}
+	dialer := &net.Dialer{Timeout: o.Timeout, Control: check}
+	return &http.Client{
+		Timeout: o.Timeout,
+		Transport: &http.Transport{
+			Proxy:                  nil, // a proxy would hide the address from the guard
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
+			TLSHandshakeTimeout:    o.Timeout,
+			ForceAttemptHTTP2:      true,
+			MaxIdleConns:           32,
+			IdleConnTimeout:        30 * time.Second,
+			MaxResponseHeaderBytes: 16 << 10,
+			DisableCompression:     true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Control is for net.Dialer.Control: it sees the address that is about to be
+// connected to.
+func Control(network, address string, conn syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil || embedsIPv4(ap.Addr()) {
+		return ErrRefused
+	}
+	if err := ssrf.New(ssrf.WithAnyPort()).Safe(network, address, conn); err != nil {
+		return ErrRefused
+	}
+	return nil
+}
+
+func controlOrLoopback(network, address string, conn syscall.RawConn) error {
+	if ap, err := netip.ParseAddrPort(address); err == nil && ap.Addr().IsLoopback() {
+		return nil
+	}
+	return Control(network, address, conn)
+}
+
+// embedsIPv4 finds what the registry of special addresses does not list: ISATAP
+// (RFC 5214) carries any IPv4 address in its lower half.
+func embedsIPv4(a netip.Addr) bool {
+	if !a.Is6() || a.Is4In6() {
+		return a.Is4In6()
+	}
+	b := a.As16()
+	return (b[8] == 0 || b[8] == 2) && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
+}

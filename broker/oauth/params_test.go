@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth_test
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+)
+
+func TestParseParams_good(t *testing.T) {
+	p, err := oauth.ParseParams("a=1&empty=&b=x+y%26&resource=https%3A%2F%2Fa&resource=&resource=https%3A%2F%2Fb&c=%C3%A9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Get("a") != "1" || p.Get("b") != "x y&" || p.Get("c") != "é" || p.Has("empty") || p.Get("absent") != "" || p.Has("resource") {
+		t.Errorf("params = %+v", p)
+	}
+	if got := p.Resource(); !slices.Equal(got, []string{"https://a", "https://b"}) {
+		t.Errorf("resources = %q", got)
+	}
+	if none, err := oauth.ParseParams("x=&y"); err != nil || !none.Empty() {
+		t.Errorf("empty parameters: %+v, %v", none, err)
+	}
+}
+
+func TestParseParams_bad(t *testing.T) {
+	for _, s := range []string{
+		"a=1&a=2", "a=&a=", "a=1&a=", "a=%zz", "a=%", "a;b", "a=%00", "a=%0a", "a=%7f", "a=%ff", "%00=a", "%ff=a", "resource=%0d", "a=1&%61=1",
+	} {
+		if _, err := oauth.ParseParams(s); err == nil {
+			t.Errorf("accepted %q", s)
+		} else if strings.Contains(err.Error(), s) {
+			t.Errorf("the error holds the input: %v", err)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for s, want := range map[string]bool{"": true, "plain text, 7!": true, `"`: false, `\`: false, "\n": false, "é": false, "\x7f": false} {
+		if got := oauth.Printable(s); got != want {
+			t.Errorf("Printable(%q) = %v", s, got)
+		}
+	}
+}
+
+func FuzzParseParams(f *testing.F) {
+	f.Add("client_id=a&redirect_uri=https%3A%2F%2Fb%2Fcb&state=x")
+	f.Add("resource=a&resource=b&resource=")
+	f.Add("a=%00&b")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := oauth.ParseParams(s)
+		if err != nil {
+			return
+		}
+		all, err := url.ParseQuery(s)
+		if err != nil {
+			t.Fatal("accepted what net/url refuses")
+		}
+		for name, values := range all {
+			for _, v := range values {
+				if !utf8.ValidString(v) || strings.ContainsAny(v, "\x00\r\n\t\x7f") {
+					t.Errorf("accepted %q", v)
+				}
+			}
+			if name != "resource" && (len(values) != 1 || p.Get(name) != values[0]) {
+				t.Errorf("%q = %q, got %q", name, values, p.Get(name))
+			}
+		}
+		if slices.Contains(p.Resource(), "") {
+			t.Error("an empty resource")
+		}
+	})
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
+)
+
+func TestParseScope(t *testing.T) {
+	for s, want := range map[string][]string{
+		"": nil, "  ": nil, "a": {"a"}, " b  a b ": {"b", "a"}, "https://a.example/x repo:read a,b *": {"https://a.example/x", "repo:read", "a,b", "*"},
+	} {
+		if got, err := oauth.ParseScope(s); err != nil || !slices.Equal(got, want) {
+			t.Errorf("ParseScope(%q) = %q, %v", s, got, err)
+		}
+	}
+	many := make([]string, 257)
+	for i := range many {
+		many[i] = fmt.Sprint(i)
+	}
+	for _, s := range []string{`a"`, `a\`, "é", "a\tb", "a\nb", "a\x00", "a\x7f", strings.Join(many, " ")} {
+		if _, err := oauth.ParseScope(s); err == nil {
+			t.Errorf("accepted %.20q", s)
+		}
+	}
+}
+
+func TestScopeSets(t *testing.T) {
+	all := []string{"a", "b"}
+	if oauth.Beyond([]string{"a"}, all) != "" || oauth.Beyond(nil, nil) != "" || oauth.Beyond([]string{"b", "c", "d"}, all) != "c" || oauth.Beyond([]string{"A"}, all) != "A" {
+		t.Error("Beyond is wrong")
+	}
+	if got := oauth.Union(all, []string{"b", "c"}); !slices.Equal(got, []string{"a", "b", "c"}) || len(all) != 2 {
+		t.Errorf("Union = %q", got)
+	}
+}
+
+func TestError_status(t *testing.T) {
+	for code, want := range map[string]int{
+		oauth.InvalidClient: http.StatusUnauthorized, oauth.TemporarilyUnavailable: http.StatusServiceUnavailable, oauth.ServerError: http.StatusBadGateway,
+		oauth.InvalidGrant: http.StatusBadRequest, oauth.InvalidRequest: http.StatusBadRequest,
+	} {
+		if got := oauth.Errorf(code, "x").HTTPStatus(); got != want {
+			t.Errorf("%s: %d, want %d", code, got, want)
+		}
+	}
+	e := oauth.AsError(fmt.Errorf("private"))
+	if e.Code != oauth.ServerError || strings.Contains(e.Description, "private") || e.HTTPStatus() != http.StatusInternalServerError {
+		t.Errorf("AsError = %+v", e)
+	}
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+
+	"github.com/oauthbroker/oauth-broker/broker"
+	"github.com/oauthbroker/oauth-broker/broker/live"
+	"github.com/oauthbroker/oauth-broker/broker/once"
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/version"
+)
+
+// options are the flags of `broker serve`.
+type options struct {
+	publicURL          string
+	listen             string
+	tlsCert, tlsKey    string
+	adminListen        string
+	keyRing            string
+	config             string
+	namespace          string
+	brokerClass        string
+	publishedNamespace string
+	kubeconfig         string
+	lastGood           string
+	development        bool
+	shutdownDelay      time.Duration
+	logLevel           string
+}
+
+func newServe() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve logins, from published objects of a cluster or from a directory of manifests",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return serve(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.publicURL, "public-url", "", "base URL of the broker, https://host[:port]; issuers and redirect URIs are built from it (required)")
+	f.StringVar(&o.listen, "listen", ":8443", "address of the public listener")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "TLS certificate file of the public listener, re-read on change; none means plain http behind a proxy that ends TLS")
+	f.StringVar(&o.tlsKey, "tls-key", "", "TLS key file of the public listener")
+	f.StringVar(&o.adminListen, "admin-listen", ":9090", "address of the admin listener (metrics, health, served revision); keep it inside")
+	f.StringVar(&o.keyRing, "keyring", "", "key ring file, re-read on change (required; `broker keys new` makes one)")
+	f.StringVar(&o.config, "config", "", "directory of manifests: serve without a cluster")
+	f.StringVar(&o.namespace, "namespace", "oauth-broker", "with --config: the namespace of the Secrets that OAuthVendors name")
+	f.StringVar(&o.brokerClass, "broker-class", "default", "with --config: the brokerClass that is served")
+	f.StringVar(&o.publishedNamespace, "published-namespace", "", "namespace of the objects that the operator publishes: serve from a cluster")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "with --published-namespace: kubeconfig file; none means the pod's own")
+	f.StringVar(&o.lastGood, "last-good", "", "with --published-namespace: file that keeps the last good configuration, sealed, for a start while the API server is away")
+	f.BoolVar(&o.development, "development", false, "allow plain http for a loopback --public-url")
+	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "time between becoming not ready and closing the listener")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func (o options) validate() error {
+	switch {
+	case o.publicURL == "":
+		return errors.New("--public-url is required, for example --public-url https://broker.example.com")
+	case o.keyRing == "":
+		return errors.New("--keyring is required; make one with: broker keys new FILE")
+	case (o.config == "") == (o.publishedNamespace == ""):
+		return errors.New("set exactly one of --config (a directory) and --published-namespace (a cluster)")
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case o.lastGood != "" && o.publishedNamespace == "":
+		return errors.New("--last-good goes with --published-namespace")
+	case o.kubeconfig != "" && o.publishedNamespace == "":
+		return errors.New("--kubeconfig goes with --published-namespace")
+	}
+	return nil
+}
+
+func serve(ctx context.Context, o options) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return errors.New("--log-level must be debug, info, warn or error")
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	keys, err := seal.OpenKeys(o.keyRing, time.Now)
+	if err != nil {
+		return fmt.Errorf("--keyring: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	config := &live.Config{}
+	server, err := broker.New(broker.Config{
+		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
+		Once: once.Stateless{}, Registry: registry, Logger: log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("--public-url: %w", err)
+	}
+	src, err := newSource(o, keys, registry, log)
+	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "starting", "version", version.Get().String(), "publicURL", o.publicURL, "listen", o.listen, "adminListen", o.adminListen)
+	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, log: log})
+}
+
+type parts struct {
+	server *broker.Server
+	keys   *seal.Keys
+	config *live.Config
+	source source
+	log    *slog.Logger
+}
+
+func run(ctx context.Context, o options, p parts) error {
+	public, certificate, err := publicListener(ctx, o, p.log)
+	if err != nil {
+		return err
+	}
+	admin, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.adminListen)
+	if err != nil {
+		return fmt.Errorf("--admin-listen: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { p.keys.Run(ctx, 2*time.Second, p.log); return nil })
+	g.Go(func() error {
+		return p.source(ctx, func(s *runtimeconfig.Snapshot) {
+			p.config.Set(s)
+			vendors, credentials, clients := s.Counts()
+			p.log.InfoContext(ctx, "serving configuration", "sequence", s.Sequence, "revision", s.Revision, "vendors", vendors, "credentials", credentials, "clients", clients)
+		})
+	})
+	// The admin listener outlives the public one, so that readiness can be read
+	// while requests drain.
+	adminServer, publicServer := newHTTPServer(p.server.Admin(), p.log), newHTTPServer(p.server.Public(), p.log)
+	g.Go(func() error { return closed(adminServer.Serve(admin)) })
+	g.Go(func() error {
+		if certificate == nil {
+			return closed(publicServer.Serve(public))
+		}
+		publicServer.TLSConfig = certificate
+		return closed(publicServer.ServeTLS(public, "", ""))
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		return stop(o, p, publicServer, adminServer)
+	})
+	return g.Wait()
+}
+
+// stop drains: not ready first, then no new connections, then the end.
+func stop(o options, p parts, public, admin *http.Server) error {
+	p.server.Drain()
+	p.log.Info("stopping", "delay", o.shutdownDelay)
+	time.Sleep(o.shutdownDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return errors.Join(public.Shutdown(ctx), admin.Close())
+}
+
+func closed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      75 * time.Second, // a vendor may take 60
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// publicListener listens, and reads the certificate where there is one.
+func publicListener(ctx context.Context, o options, log *slog.Logger) (net.Listener, *tls.Config, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--listen: %w", err)
+	}
+	if o.tlsCert == "" {
+		return l, nil, nil
+	}
+	certs, err := certwatcher.New(o.tlsCert, o.tlsKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--tls-cert: %w", err)
+	}
+	go func() {
+		if err := certs.Start(ctx); err != nil {
+			log.ErrorContext(ctx, "TLS certificate is not watched any more", "error", err)
+		}
+	}()
+	return l, &tls.Config{GetCertificate: certs.GetCertificate, MinVersion: tls.VersionTLS12}, nil
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/filesource"
+	"github.com/oauthbroker/oauth-broker/internal/kubesource"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// source hands over every new snapshot until ctx ends.
+type source func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error
+
+// newSource makes the source that the flags name.
+func newSource(o options, keys *seal.Keys, registry *prometheus.Registry, log *slog.Logger) (source, error) {
+	if o.config != "" {
+		return newFileSource(o, log)
+	}
+	return newKubeSource(o, keys, registry, log)
+}
+
+func newFileSource(o options, log *slog.Logger) (source, error) {
+	s, err := filesource.New(filesource.Options{
+		Dir:       o.config,
+		Settings:  translate.Settings{BrokerClass: o.brokerClass, PublicURL: o.publicURL, OperatorNamespace: o.namespace},
+		LookupEnv: os.LookupEnv, Now: time.Now, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	return func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error {
+		// A directory that is wrong from the start is an error now, not a log line.
+		first, err := s.Load(ctx)
+		if err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
+		set(first)
+		return ended(s.Run(ctx, set))
+	}, nil
+}
+
+func newKubeSource(o options, keys *seal.Keys, registry *prometheus.Registry, log *slog.Logger) (source, error) {
+	config, err := restConfig(o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	problems := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "oauth_broker_config_problems_total", Help: "Published configurations that could not be loaded, by reason; the last good one went on serving.",
+	}, []string{"reason"})
+	registry.MustRegister(problems)
+	ko := kubesource.Options{
+		Config: config, Namespace: o.publishedNamespace, Log: log,
+		Snapshot:  runtimeconfig.Options{LookupEnv: os.LookupEnv, Now: time.Now},
+		OnProblem: func(reason string) { problems.WithLabelValues(reason).Inc() },
+	}
+	if o.lastGood != "" {
+		kept := lastGood{path: o.lastGood, keys: keys, now: time.Now}
+		ko.Save, ko.Restore = kept.Save, kept.Restore
+	}
+	s, err := kubesource.New(ko)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error { return ended(s.Run(ctx, set)) }, nil
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", kubeconfig)
+}
+
+// ended makes the end that was asked for no error.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
