@@ -45,8 +45,9 @@ const (
 	recorderName = "oauth-broker-manager"
 )
 
-// The leader lease.
+// The leader lease, and the events about it.
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=oauth-broker-system,verbs=get;create;update
+// +kubebuilder:rbac:groups="",resources=events,namespace=oauth-broker-system,verbs=create;patch
 
 // Options of the operator. Those without a default in their comment are required.
 type Options struct {

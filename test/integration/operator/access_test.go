@@ -28,9 +28,12 @@ import (
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
-// user makes a user with the roles of a file of config/rbac, put into this
+// user is the configuration of addUser's user.
+func (in *install) user(file string) *rest.Config { return in.addUser(file).Config() }
+
+// addUser makes a user with the roles of a file of config/rbac, put into this
 // install's namespaces.
-func (in *install) user(file string) *rest.Config {
+func (in *install) addUser(file string) *envtest.AuthenticatedUser {
 	in.t.Helper()
 	name := strings.TrimSuffix(file, ".yaml") + "-" + in.tenant
 	user, err := plane.Env.AddUser(envtest.User{Name: name}, rest.CopyConfig(plane.Config))
@@ -47,7 +50,7 @@ func (in *install) user(file string) *rest.Config {
 	for buffer := make([]byte, 64<<10); ; {
 		n, err := documents.Read(buffer)
 		if errors.Is(err, io.EOF) {
-			return user.Config()
+			return user
 		}
 		if err != nil {
 			in.t.Fatal(err)
