@@ -5,6 +5,7 @@ package translate
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // The three shapes of a client's redirect URI. They repeat the schema's CEL
@@ -21,7 +22,7 @@ const maxRedirectURI = 1024
 // checkRedirectURI tells what is wrong with a client's redirect URI, or "".
 func checkRedirectURI(uri string, native bool) string {
 	switch {
-	case uri == "" || len(uri) > maxRedirectURI:
+	case uri == "" || utf8.RuneCountInString(uri) > maxRedirectURI:
 		return "must have 1 to 1024 characters"
 	case strings.Contains(uri, "#"):
 		return "has a fragment: remove it (RFC 6749 section 3.1.2)"

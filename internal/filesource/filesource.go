@@ -28,6 +28,9 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
+// settle is how long changed files must stay as they are before they are read.
+const settle = 50 * time.Millisecond
+
 // DefaultNamespace is where Secrets without a namespace are.
 const DefaultNamespace = "oauth-broker"
 
@@ -146,6 +149,9 @@ func (s *Source) look(ctx context.Context) (*runtimeconfig.Snapshot, error) {
 	}
 	changed := false
 	if sum := files.sum(); !s.looked || sum != s.seen {
+		if !s.settled(ctx, sum) {
+			return nil, errUnchanged
+		}
 		set, err := s.decode(ctx, files)
 		if err == nil {
 			_, err = inputs(set, s.o.Settings)
@@ -164,7 +170,21 @@ func (s *Source) look(ctx context.Context) (*runtimeconfig.Snapshot, error) {
 	return nil, nil //nolint:nilnil // nothing changed, and nothing is wrong
 }
 
-// errUnchanged: the files that could not be read are still the same.
+// settled tells whether the files are still as sum says after a moment: who
+// writes a file in place empties it first, and an empty file is valid.
+func (s *Source) settled(ctx context.Context, sum [sha256.Size]byte) bool {
+	moment := time.NewTimer(settle)
+	defer moment.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-moment.C:
+	}
+	again, err := readDir(s.o.Dir)
+	return err == nil && again.sum() == sum
+}
+
+// errUnchanged: there is nothing new to say of the files.
 var errUnchanged = errors.New("unchanged")
 
 // report logs a problem once, until it changes or goes away.
