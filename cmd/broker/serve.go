@@ -64,7 +64,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.tlsCert, "tls-cert", "", "TLS certificate file of the public listener, re-read on change; none means plain http behind a proxy that ends TLS")
 	f.StringVar(&o.tlsKey, "tls-key", "", "TLS key file of the public listener")
 	f.StringVar(&o.adminListen, "admin-listen", ":9090", "address of the admin listener (metrics, health, served revision); keep it inside")
-	f.StringVar(&o.keyRing, "keyring", "", "key ring file, re-read on change (required; `broker keys new` makes one)")
+	f.StringVar(&o.keyRing, "keyring", "", "key ring file, re-read on change (required; make one with: broker keys new FILE)")
 	f.StringVar(&o.config, "config", "", "directory of manifests: serve without a cluster")
 	f.StringVar(&o.namespace, "namespace", "oauth-broker", "with --config: the namespace of the Secrets that OAuthVendors name")
 	f.StringVar(&o.brokerClass, "broker-class", "default", "with --config: the brokerClass that is served")
