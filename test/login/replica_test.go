@@ -108,3 +108,16 @@ func TestLogin_slowUser(t *testing.T) {
 		t.Errorf("an old refresh token: %d %s", r.Status, r.Body)
 	}
 }
+
+func TestLogin_beforeTheFirstConfiguration(t *testing.T) {
+	h := harness.Start(t, harness.Options{})
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	if r := h.Send(http.MethodPost, issuer+"/token", "grant_type=x", form); r.Status != http.StatusServiceUnavailable || r.Text("error") != "temporarily_unavailable" {
+		t.Errorf("token: %d %s", r.Status, r.Body)
+	}
+	for path, want := range map[string]int{"/v1/authorize": 503, "/readyz": 503, "/healthz": 200} {
+		if r := h.Send(http.MethodGet, harness.PublicURL+path, "", http.Header{}); r.Status != want {
+			t.Errorf("%s: %d, want %d", path, r.Status, want)
+		}
+	}
+}
