@@ -128,9 +128,12 @@ func (d *Decoder) custom(ctx context.Context, s *Set, at string, u *unstructured
 
 // admit does to u what the API server does to a create, in its order.
 func (k *kind) admit(ctx context.Context, u *unstructured.Unstructured) error {
-	meta, _, unknown, err := objectmeta.GetObjectMetaWithOptions(u.Object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
+	meta, given, unknown, err := objectmeta.GetObjectMetaWithOptions(u.Object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
 	if err != nil {
 		return fmt.Errorf("%s: reading metadata: %w", display(u), err)
+	}
+	if !given {
+		meta = &metav1.ObjectMeta{}
 	}
 	prune := structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
 	unknown = append(unknown, structuralpruning.PruneWithOptions(u.Object, k.structural, true, prune)...)
