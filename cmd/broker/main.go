@@ -34,6 +34,6 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServe(), newKeys())
+	root.AddCommand(newServe(), newKeys(), newVendors())
 	return root
 }

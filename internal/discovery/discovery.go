@@ -58,22 +58,7 @@ func (c *Client) Discover(ctx context.Context, spec *oauthv1alpha1.OAuthVendorSp
 }
 
 func (c *Client) discover(ctx context.Context, spec *oauthv1alpha1.OAuthVendorSpec) (translate.Discovered, error) {
-	where, err := URL(spec)
-	if err != nil {
-		return translate.Discovered{}, err
-	}
-	timeout := defaultTimeout
-	if t := spec.Transport; t != nil && t.TimeoutSeconds > 0 {
-		timeout = time.Duration(t.TimeoutSeconds) * time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	hc, done, err := c.client(spec)
-	if err != nil {
-		return translate.Discovered{}, err
-	}
-	defer done()
-	body, err := fetch(ctx, hc, where)
+	body, err := c.Fetch(ctx, spec)
 	if err != nil {
 		return translate.Discovered{}, err
 	}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vendorcheck
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// maxText bounds what is shown of a stranger's text.
+const maxText = 256
+
+// printable makes a stranger's text fit for a terminal: visible ASCII, and not
+// much of it.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > maxText {
+		return s[:maxText] + "..."
+	}
+	return s
+}
+
+// JSON writes the report for programs.
+func (r *Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return fmt.Errorf("writing report: %w", err)
+	}
+	return nil
+}
+
+// Table writes the report for people: a row for each finding and a last line
+// that says how it went.
+func (r *Report) Table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "VENDOR\tCHECK\tRESULT\tMANIFEST\tMETADATA\tMESSAGE")
+	count := map[Result]int{}
+	for _, v := range r.Vendors {
+		name := v.Name
+		if name == "" {
+			name = v.File
+		}
+		for _, f := range v.Findings {
+			count[f.Result]++
+			row := []string{name, f.Field, string(f.Result), dash(f.Manifest), dash(f.Metadata), dash(f.Message)}
+			_, _ = fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("writing report: %w", err)
+	}
+	_, err := fmt.Fprintf(w, "\n%d manifests: %d errors, %d drifts, %d notes\n", len(r.Vendors), count[Error], count[Drift], count[Note])
+	if err != nil {
+		return fmt.Errorf("writing report: %w", err)
+	}
+	return nil
+}
+
+// dash keeps rows whole: an error over several lines becomes one.
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
