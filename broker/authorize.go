@@ -3,14 +3,11 @@
 package broker
 
 import (
-	"crypto/rand"
 	"errors"
 	"net/http"
-
-	"golang.org/x/oauth2"
+	"strings"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
-	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -37,29 +34,43 @@ type authorization struct {
 
 // authorize starts a login (RFC 6749 section 4.1.1): it answers with a page
 // until client and redirect URI are good, then with errors to the client, and
-// at last with a redirect to the vendor.
+// at last with the consent page or a redirect to the vendor.
 func (s *Server) authorize(w http.ResponseWriter, r *request) error {
-	a, err := s.trustReturn(r)
+	p, err := s.authorizeParams(r)
 	if err != nil {
 		return err
 	}
-	location, err := s.startLogin(w, r, a)
+	a, err := s.trustReturn(r, p)
 	if err != nil {
+		return err
+	}
+	if err := s.checkRequest(r, a); err != nil {
 		return &redirectError{to: a.back, err: oauth.AsError(err)}
 	}
-	redirectTo(w, location)
-	return nil
+	passed := passedOn(a.vendor, p)
+	if s.needsConsent(r, a) {
+		return s.showConsent(w, r, a, passed)
+	}
+	return s.toVendor(w, r, &outbound{ask: a.ask(), endpoint: a.endpoint, back: a.back, passed: passed})
 }
 
-// trustReturn checks client_id and redirect_uri. Its errors are pages.
-func (s *Server) trustReturn(r *request) (*authorization, error) {
+// authorizeParams reads the query, or what was pushed before (RFC 9126).
+func (s *Server) authorizeParams(r *request) (oauth.Params, error) {
 	if len(r.URL.RawQuery) > maxQuery {
-		return nil, &pageError{status: http.StatusRequestURITooLong, title: "This sign-in request is too long", text: "The application sent more than the broker accepts."}
+		return oauth.Params{}, &pageError{status: http.StatusRequestURITooLong, title: "This sign-in request is too long", text: "The application sent more than the broker accepts."}
 	}
 	p, err := oauth.ParseParams(r.URL.RawQuery)
 	if err != nil {
-		return nil, badRequest("The application sent parameters that cannot be read: "+err.Error()+".", err)
+		return p, badRequest("The application sent parameters that cannot be read: "+err.Error()+".", err)
 	}
+	if pushed, ok := strings.CutPrefix(p.Get("request_uri"), requestURIPrefix); ok {
+		return s.pushedParams(r, p.Get("client_id"), pushed)
+	}
+	return p, nil
+}
+
+// trustReturn checks client_id and redirect_uri. Its errors are pages.
+func (s *Server) trustReturn(r *request, p oauth.Params) (*authorization, error) {
 	if name := r.PathValue("vendor"); name != "" {
 		if _, ok := r.config.Vendor(name); !ok {
 			return nil, &pageError{status: http.StatusNotFound, title: "Unknown vendor", text: "This broker does not serve the vendor that the application asked for."}
@@ -86,25 +97,30 @@ func (s *Server) trustReturn(r *request) (*authorization, error) {
 	return &authorization{params: p, client: c, back: back}, nil
 }
 
-// startLogin does the rest. Its errors go to the client.
-func (s *Server) startLogin(w http.ResponseWriter, r *request, a *authorization) (string, error) {
+// checkRequest judges the rest of the request. Its errors go to the client.
+func (s *Server) checkRequest(r *request, a *authorization) error {
 	// The vendor comes first: it is part of the issuer that every answer names.
 	if err := s.chooseVendor(r, a); err != nil {
-		return "", err
+		return err
 	}
 	if err := checkProtocol(a); err != nil {
-		return "", err
+		return err
 	}
 	if err := checkScope(a); err != nil {
-		return "", err
+		return err
 	}
 	if err := s.chooseCredential(r, a); err != nil {
-		return "", err
+		return err
 	}
-	if err := checkResource(a); err != nil {
-		return "", err
+	return checkResource(a)
+}
+
+// ask is the request once every check has passed.
+func (a *authorization) ask() ask {
+	return ask{
+		Binding: runtimeconfig.NewBinding(a.vendor, a.endpoint.Credential), Client: a.client.ID, SelfRegistered: a.client.SelfRegistered,
+		RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"), Scopes: a.scopes, Resource: a.resource,
 	}
-	return s.redirectToVendor(w, r, a)
 }
 
 // vendorName is the vendor of the address, else of the parameter.
@@ -202,52 +218,6 @@ func (s *Server) chooseCredential(r *request, a *authorization) error {
 	if !ok {
 		return oauth.Errorf(oauth.UnauthorizedClient, "this vendor needs a credential of your own that gives values to its variables").Because(errors.New("target has unset variables"))
 	}
-	if cred.Source != runtimeconfig.SourceBYOC && !r.config.Trusts(a.client, a.vendor) || a.client.AlwaysConsent {
-		return oauth.Errorf(oauth.AccessDenied, "the user has to consent first, and this release has no consent page yet: ask the platform team to add the namespace to trustedNamespaces of the OAuthVendor").Because(errors.New("consent needed"))
-	}
 	a.endpoint = e
 	return nil
-}
-
-func (s *Server) redirectToVendor(w http.ResponseWriter, r *request, a *authorization) (string, error) {
-	l := &login{
-		ID: rand.Text(), Binding: runtimeconfig.NewBinding(a.vendor, a.endpoint.Credential),
-		Client: a.client.ID, SelfRegistered: a.client.SelfRegistered, RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"),
-		Scopes: a.scopes, Resource: a.resource, Callback: callbackPath(a.vendor, a.endpoint.Credential),
-		Verifier: oauth2.GenerateVerifier(), Expires: s.Now().Add(s.Lifetimes.Login),
-	}
-	if a.endpoint.ExpectsNonce(a.scopes) {
-		l.Nonce = rand.Text()
-	}
-	state := l.ID
-	if !a.vendor.Authorize.HandleState {
-		var err error
-		if state, err = r.keys.SignState(seal.State{ID: l.ID, Vendor: a.vendor.Name, Expires: l.Expires}); err != nil {
-			return "", err
-		}
-	}
-	location, err := a.endpoint.AuthorizeURL(vendor.AuthorizeRequest{
-		RedirectURI: s.PublicURL + l.Callback, State: state, Scopes: a.scopes, Resource: a.resource,
-		Verifier: l.Verifier, Nonce: l.Nonce, Passed: passed(a.vendor, a.params),
-	})
-	if err != nil {
-		return "", err
-	}
-	if err := s.saveLogin(w, r, l); errors.Is(err, errTooLarge) {
-		return "", oauth.Errorf(oauth.InvalidRequest, "the request is too large: shorten state, scope or redirect_uri").Because(err)
-	} else if err != nil {
-		return "", err
-	}
-	return location, nil
-}
-
-// passed picks the parameters that the vendor lets through.
-func passed(v *runtimeconfig.Vendor, p oauth.Params) map[string]string {
-	out := map[string]string{}
-	for _, name := range v.Authorize.PassParameters {
-		if p.Has(name) {
-			out[name] = p.Get(name)
-		}
-	}
-	return out
 }

@@ -33,7 +33,7 @@ func (s *Server) callback(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	e, back, err := s.trustLogin(r, l)
+	e, back, err := s.trustAsk(r, l.ask)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Server) matchLogin(w http.ResponseWriter, r *request, p oauth.Params) (
 	case l.Callback != r.URL.Path:
 		return nil, badRequest("The answer came to another address than the one that the vendor was given.", errors.New("mix-up: callback path differs from the login's"))
 	}
-	err = s.Once.Take(r.Context(), "state:"+id, l.Expires.Sub(s.Now()))
+	err = s.Once.Take(r.Context(), onceKey("state", id), l.Expires.Sub(s.Now()))
 	switch {
 	case errors.Is(err, once.ErrTaken):
 		return nil, badRequest("This sign-in was answered before.", err)
@@ -101,20 +101,20 @@ func isHandle(state string) bool {
 	return len(state) == 26 && strings.Trim(state, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// trustLogin checks that the client, its redirect URI and the credential of the
-// login are still what they were.
-func (s *Server) trustLogin(r *request, l *login) (vendor.Endpoint, returnAddress, error) {
-	back := returnAddress{redirectURI: l.RedirectURI, state: l.State, issuer: s.issuer(l.Binding.Vendor)}
-	r.event.client = clientName(&runtimeconfig.Client{ID: l.Client, SelfRegistered: l.SelfRegistered})
+// trustAsk checks that the client, its redirect URI and the credential are
+// still what they were when the request was found good.
+func (s *Server) trustAsk(r *request, a ask) (vendor.Endpoint, returnAddress, error) {
+	back := returnAddress{redirectURI: a.RedirectURI, state: a.State, issuer: s.issuer(a.Binding.Vendor)}
+	r.event.client = clientName(&runtimeconfig.Client{ID: a.Client, SelfRegistered: a.SelfRegistered})
 	// A self-registered client stays what it was at the start: its document may
 	// have changed since, and must not change this login.
-	if !l.SelfRegistered {
-		c, ok := r.config.Client(l.Client)
-		if !ok || !oauth.MatchRedirectURI(c.RedirectURIs, l.RedirectURI) {
+	if !a.SelfRegistered {
+		c, ok := r.config.Client(a.Client)
+		if !ok || !oauth.MatchRedirectURI(c.RedirectURIs, a.RedirectURI) {
 			return vendor.Endpoint{}, back, badRequest("The application that started this sign-in is not registered any more.", errors.New("client or redirect_uri is gone"))
 		}
 	}
-	e, err := s.boundEndpoint(r, l.Binding)
+	e, err := s.boundEndpoint(r, a.Binding)
 	if err != nil {
 		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again").Because(err)}
 	}
@@ -185,7 +185,7 @@ func (s *Server) vendorDenial(e vendor.Endpoint, code string) *oauth.Error {
 	case oauth.TemporarilyUnavailable, oauth.ServerError:
 		return oauth.Errorf(oauth.TemporarilyUnavailable, "the vendor is temporarily unavailable; try again")
 	case oauth.UnauthorizedClient, oauth.InvalidClient:
-		s.metrics.credential.WithLabelValues(e.Vendor.Name, e.Credential.Display()).Inc()
+		s.metrics.credentialRefused(e)
 		return oauth.Errorf(oauth.ServerError, "the vendor refused the broker's app: renew %s", e.Credential.Display())
 	}
 	return oauth.Errorf(oauth.ServerError, "the vendor refused the authorization request")
@@ -209,7 +209,7 @@ func (s *Server) returnCode(w http.ResponseWriter, r *request, l *login, e vendo
 	if err != nil {
 		return badRequest("The application's return address cannot be used.", err)
 	}
-	redirectTo(w, location)
+	redirectTo(w, r, location)
 	return nil
 }
 

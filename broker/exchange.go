@@ -49,7 +49,7 @@ func (s *Server) redeemCode(w http.ResponseWriter, r *request, t *tokenRequest) 
 	if err != nil {
 		return oauth.Errorf(oauth.InvalidGrant, "the credential of this sign-in was changed or removed meanwhile; sign in again").Because(err)
 	}
-	release, err := s.take(r, "code:"+g.ID, s.Lifetimes.Code)
+	release, err := s.take(r, onceKey("code", g.ID), s.Lifetimes.Code)
 	if err != nil {
 		return err
 	}
@@ -89,11 +89,15 @@ func (s *Server) openCode(r *request, t *tokenRequest) (*grantedCode, error) {
 	return g, nil
 }
 
+// onceKey names a one-time thing without telling what it is.
+func onceKey(kind, value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return kind + ":" + hex.EncodeToString(sum[:])
+}
+
 // take takes a one-time thing. release gives it back; call it only when the
 // vendor provably did not act.
 func (s *Server) take(r *request, key string, ttl time.Duration) (release func(), err error) {
-	sum := sha256.Sum256([]byte(key))
-	key = hex.EncodeToString(sum[:])
 	switch err := s.Once.Take(r.Context(), key, ttl); {
 	case errors.Is(err, once.ErrTaken):
 		return nil, oauth.Errorf(oauth.InvalidGrant, "code was used before").Because(err)
@@ -126,7 +130,7 @@ func (s *Server) vendorFailure(e vendor.Endpoint, err error, release func()) err
 	case vendor.OutcomeTargetRefused:
 		return oauth.Errorf(oauth.InvalidTarget, "the vendor refused the resource").Because(ve)
 	case vendor.OutcomeCredentialRefused:
-		s.metrics.credential.WithLabelValues(e.Vendor.Name, e.Credential.Display()).Inc()
+		s.metrics.credentialRefused(e)
 		return oauth.Errorf(oauth.ServerError, "the vendor refused the client credentials (expired or revoked): renew %s", e.Credential.Display()).Because(ve)
 	case vendor.OutcomeUnavailable:
 		return (&oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "the vendor is not available; try again", RetryAfter: ve.RetryAfter}).Because(ve)

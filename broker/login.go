@@ -13,13 +13,11 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
-// login is one login in flight. It travels in a sealed cookie of the browser;
-// the names are short because cookies are.
-type login struct {
-	ID      string                `json:"id"`
+// ask is what a client asked for, once it was found good. It is sealed into the
+// consent page and into the login; the names are short because cookies are.
+type ask struct {
 	Binding runtimeconfig.Binding `json:"b"`
-	// Client, RedirectURI, State and Challenge are the client's.
-	Client string `json:"cl"`
+	Client  string                `json:"cl"`
 	// SelfRegistered clients are pinned to what they were at authorize.
 	SelfRegistered bool     `json:"sr,omitempty"`
 	RedirectURI    string   `json:"ru"`
@@ -27,6 +25,12 @@ type login struct {
 	Challenge      string   `json:"ch"`
 	Scopes         []string `json:"sc,omitempty"`
 	Resource       []string `json:"re,omitempty"`
+}
+
+// login is one login in flight. It travels in a sealed cookie of the browser.
+type login struct {
+	ask
+	ID string `json:"id"`
 	// Callback is the path of the redirect URI that the vendor was given.
 	Callback string `json:"cb"`
 	// Verifier and Nonce are the broker's own, for the vendor.
@@ -44,16 +48,25 @@ const (
 	maxCookies = 7 << 10
 )
 
-func (s *Server) cookiePrefix() string {
+// The kinds of cookies, by how their names begin.
+const (
+	cookieLogin      = "ob-"
+	cookieConsent    = "obc-"
+	cookieRemembered = "obr-"
+)
+
+// cookieName adds the __Host- prefix (RFC 6265bis section 4.1.3.2), which plain
+// http cannot have.
+func (s *Server) cookieName(kind, id string) string {
 	if s.Development {
-		return "ob-"
+		return kind + id
 	}
-	return "__Host-ob-"
+	return "__Host-" + kind + id
 }
 
-func (s *Server) cookie(id, value string, maxAge time.Duration) *http.Cookie {
+func (s *Server) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	c := &http.Cookie{
-		Name: s.cookiePrefix() + id, Value: value, Path: "/", Secure: !s.Development,
+		Name: name, Value: value, Path: "/", Secure: !s.Development,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(maxAge.Seconds()),
 	}
 	if maxAge <= 0 {
@@ -74,13 +87,13 @@ func (s *Server) saveLogin(w http.ResponseWriter, r *request, l *login) error {
 		return errTooLarge
 	}
 	s.dropOldLogins(w, r, len(value))
-	http.SetCookie(w, s.cookie(l.ID, value, s.Lifetimes.Login))
+	http.SetCookie(w, s.cookie(s.cookieName(cookieLogin, l.ID), value, s.Lifetimes.Login))
 	return nil
 }
 
 // loadLogin opens the cookie of login id.
 func (s *Server) loadLogin(r *request, id string) (*login, error) {
-	c, err := r.Cookie(s.cookiePrefix() + id)
+	c, err := r.Cookie(s.cookieName(cookieLogin, id))
 	if err != nil {
 		return nil, errors.New("no cookie for this login")
 	}
@@ -96,7 +109,7 @@ func (s *Server) loadLogin(r *request, id string) (*login, error) {
 
 // endLogin deletes the cookie of a login.
 func (s *Server) endLogin(w http.ResponseWriter, id string) {
-	http.SetCookie(w, s.cookie(id, "", 0))
+	http.SetCookie(w, s.cookie(s.cookieName(cookieLogin, id), "", 0))
 }
 
 // dropOldLogins deletes cookies that do not open, and the oldest until a new
@@ -109,7 +122,7 @@ func (s *Server) dropOldLogins(w http.ResponseWriter, r *request, size int) {
 	}
 	var logins []kept
 	for _, c := range r.Cookies() {
-		id, ours := strings.CutPrefix(c.Name, s.cookiePrefix())
+		id, ours := strings.CutPrefix(c.Name, s.cookieName(cookieLogin, ""))
 		if !ours {
 			continue
 		}

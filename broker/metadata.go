@@ -15,6 +15,15 @@ type authorizationServer struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
+	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint,omitempty"`
+	RevocationAuthMethods []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	RevocationAuthAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint,omitempty"`
+	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionAlgs     []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
+	RegistrationEndpoint  string   `json:"registration_endpoint,omitempty"`
+	ClientIDDocuments     bool     `json:"client_id_metadata_document_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
 	GrantTypes            []string `json:"grant_types_supported"`
@@ -36,15 +45,27 @@ func (s *Server) metadata(v *runtimeconfig.Vendor) authorizationServer {
 	if v.Refresh.Unsupported {
 		grants = grants[:1]
 	}
-	return authorizationServer{
-		Issuer: issuer, AuthorizationEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token",
+	methods := []string{"none", "client_secret_basic", "client_secret_post", "private_key_jwt"}
+	m := authorizationServer{
+		Issuer: issuer, AuthorizationEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token", PAREndpoint: issuer + "/par",
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, GrantTypes: grants,
-		TokenAuthMethods:     []string{"none", "client_secret_basic", "client_secret_post", "private_key_jwt"},
+		TokenAuthMethods:     methods,
 		TokenAuthAlgs:        client.Algorithms(),
 		CodeChallengeMethods: []string{oauth.ChallengeS256},
 		IssuerParameter:      true,
 		ScopesSupported:      v.Scopes.Allowed,
+		ClientIDDocuments:    s.Documents != nil && v.SelfRegisteredUse,
 	}
+	if style := v.Revocation.Style; style != "" && style != "None" {
+		m.RevocationEndpoint, m.RevocationAuthMethods, m.RevocationAuthAlgs = issuer+"/revoke", methods, client.Algorithms()
+	}
+	if v.Introspection {
+		m.IntrospectionEndpoint, m.IntrospectionMethods, m.IntrospectionAlgs = issuer+"/introspect", methods[1:], client.Algorithms()
+	}
+	if s.Registration.enabled() && v.SelfRegisteredUse {
+		m.RegistrationEndpoint = issuer + "/register"
+	}
+	return m
 }
 
 // serverMetadata serves RFC 8414 metadata of the vendor's issuer.

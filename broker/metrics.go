@@ -69,3 +69,8 @@ func (m *metrics) observeCall(c vendor.Call) {
 	m.calls.WithLabelValues(c.Vendor, c.Leg, string(c.Outcome)).Inc()
 	m.callTime.WithLabelValues(c.Vendor, c.Leg).Observe(c.Took.Seconds())
 }
+
+// credentialRefused counts a credential that a vendor does not accept (any more).
+func (m *metrics) credentialRefused(e vendor.Endpoint) {
+	m.credential.WithLabelValues(e.Vendor.Name, e.Credential.Display()).Inc()
+}

@@ -4,46 +4,52 @@ package broker
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
 	"html/template"
 	"net/http"
 )
 
-// errorPage is what a person sees when a sign-in cannot go on.
-const errorPage = `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{{.Title}}</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto 0; padding: 0 1.25rem; }
-h1 { font-size: 1.4rem; }
-code { font-size: .9rem; overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
-<main>
-<h1>{{.Title}}</h1>
-<p>{{.Text}}</p>
-<p>Go back to the application that sent you here and start again. If it happens again, give its support this number:</p>
-<p><code>{{.ID}}</code></p>
-</main>
-</body>
-</html>
-`
+//go:embed pages
+var pageFiles embed.FS
 
-// parsePage parses the page once, at the start.
-func parsePage() (*template.Template, error) { return template.New("error").Parse(errorPage) }
+// pages are the pages that people see: plain HTML, no script, one style sheet
+// that the Content-Security-Policy names by its hash.
+type pages struct {
+	templates *template.Template
+	csp       string
+}
 
-func (s *Server) renderPage(w http.ResponseWriter, r *request, e *pageError) {
+func parsePages() (*pages, error) {
+	css, err := pageFiles.ReadFile("pages/style.css")
+	if err != nil {
+		return nil, fmt.Errorf("reading the style sheet: %w", err)
+	}
+	style := func() template.CSS { return template.CSS(css) } //nolint:gosec // our own file
+	t, err := template.New("pages").Funcs(template.FuncMap{"style": style}).ParseFS(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the pages: %w", err)
+	}
+	sum := sha256.Sum256(css)
+	csp := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'; form-action "
+	return &pages{templates: t, csp: csp}, nil
+}
+
+// write answers with a page. formAction says where its forms may lead.
+func (p *pages) write(w http.ResponseWriter, status int, name, formAction string, data any) {
 	var b bytes.Buffer
-	if err := s.page.Execute(&b, struct{ Title, Text, ID string }{e.title, e.text, r.event.id}); err != nil {
-		http.Error(w, e.title, e.status)
+	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(e.status)
+	w.Header().Set("Content-Security-Policy", p.csp+formAction)
+	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
+}
+
+func (s *Server) renderPage(w http.ResponseWriter, r *request, e *pageError) {
+	s.pages.write(w, e.status, "error", "'none'", struct{ Title, Text, ID string }{e.title, e.text, r.event.id})
 }

@@ -78,21 +78,14 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 
 // rawGrant takes a vendor's own refresh token, where that is allowed.
 func (s *Server) rawGrant(r *request, t *tokenRequest, token secret.Text) (*grant, vendor.Endpoint, error) {
-	v, known := r.config.Vendor(t.vendorName)
-	if !known {
-		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
-	}
-	_, allowed := r.config.Allows(t.client, v)
-	c, err := r.config.Choose(t.client, v, t.params.Get("credential"))
-	if err != nil || !allowed {
-		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
-	}
-	e, ok := vendor.NewEndpoint(v, c)
+	e, ok := s.ownCredential(r, t)
 	if !ok || !rawAllowed(t.client, e) {
 		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("not a refresh token of the broker"))
 	}
-	r.event.vendor, r.event.credential = v.Name, c.Display()
-	return &grant{Binding: runtimeconfig.NewBinding(v, c), Client: t.client.ID, Token: token.Reveal(), Callback: callbackPath(v, c), raw: true}, e, nil
+	return &grant{
+		Binding: runtimeconfig.NewBinding(e.Vendor, e.Credential), Client: t.client.ID, Token: token.Reveal(),
+		Callback: callbackPath(e.Vendor, e.Credential), raw: true,
+	}, e, nil
 }
 
 func invalidRefreshToken(cause error) *oauth.Error {

@@ -115,14 +115,18 @@ func (s *Server) renderRedirect(w http.ResponseWriter, r *request, e *redirectEr
 		s.renderPage(w, r, badRequest("The client's redirect URI cannot be used.", err))
 		return
 	}
-	redirectTo(w, location)
+	redirectTo(w, r, location)
 }
 
 // redirectTo sends the browser on. http.Redirect would write the URL into a
 // body, where proxies and scanners read it.
-func redirectTo(w http.ResponseWriter, location string) {
+func redirectTo(w http.ResponseWriter, r *request, location string) {
 	w.Header().Set("Location", location)
-	w.WriteHeader(http.StatusFound)
+	status := http.StatusFound
+	if r.Method == http.MethodPost {
+		status = http.StatusSeeOther // never 307: the form must not be sent on (RFC 9700 section 4.12)
+	}
+	w.WriteHeader(status)
 }
 
 func (s *Server) renderJSON(w http.ResponseWriter, e *oauth.Error) {
@@ -135,6 +139,9 @@ func (s *Server) renderJSON(w http.ResponseWriter, e *oauth.Error) {
 	}
 	if e.Challenge {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oauth-broker", charset="UTF-8"`)
+	}
+	if e.Bearer {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="oauth-broker", error="`+e.Code+`"`)
 	}
 	writeJSON(w, e.HTTPStatus(), body)
 }

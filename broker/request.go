@@ -5,6 +5,7 @@ package broker
 import (
 	"net/http"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -16,6 +17,8 @@ type request struct {
 	config *runtimeconfig.Snapshot
 	keys   *seal.Ring
 	event  *event
+	// params are the form, for handlers that pass it on.
+	params oauth.Params
 }
 
 // handler answers a request or returns an error for render.

@@ -4,8 +4,6 @@ package broker
 
 import (
 	"errors"
-	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -92,7 +90,7 @@ type Server struct {
 	auth     client.Authenticator
 	vendors  *vendor.Client
 	metrics  *metrics
-	page     *template.Template
+	pages    *pages
 	draining atomic.Bool
 }
 
@@ -110,11 +108,11 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("public URL must be in lower case: clients compare issuers letter by letter")
 	}
 	c.Lifetimes = c.Lifetimes.withDefaults()
-	page, err := parsePage()
+	pages, err := parsePages()
 	if err != nil {
-		return nil, fmt.Errorf("parsing the error page: %w", err)
+		return nil, err
 	}
-	s := &Server{Config: c, metrics: newMetrics(c.Registry, c.Config), page: page}
+	s := &Server{Config: c, metrics: newMetrics(c.Registry, c.Config), pages: pages}
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.metrics.observeCall)
 	return s, nil
@@ -157,14 +155,25 @@ func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/authorize", s.authorize},
 		{http.MethodGet, "/v1/vendors/{vendor}/authorize", s.authorize},
+		{http.MethodPost, "/v1/consent", s.consent},
 		{http.MethodGet, "/v1/callback", s.callback},
 		{http.MethodGet, "/v1/callback/{vendor}", s.callback},
 		{http.MethodGet, "/v1/callback/{vendor}/{credential}", s.callback},
 		{http.MethodPost, "/v1/callback", s.formPost},
 		{http.MethodPost, "/v1/callback/{vendor}", s.formPost},
 		{http.MethodPost, "/v1/callback/{vendor}/{credential}", s.formPost},
+		{http.MethodPost, "/v1/par", s.pushAuthorization},
+		{http.MethodPost, "/v1/vendors/{vendor}/par", s.pushAuthorization},
 		{http.MethodPost, "/v1/token", s.token},
 		{http.MethodPost, "/v1/vendors/{vendor}/token", s.token},
+		{http.MethodPost, "/v1/revoke", s.revoke},
+		{http.MethodPost, "/v1/vendors/{vendor}/revoke", s.revoke},
+		{http.MethodPost, "/v1/introspect", s.introspect},
+		{http.MethodPost, "/v1/vendors/{vendor}/introspect", s.introspect},
+		{http.MethodPost, "/register", s.register},
+		{http.MethodPost, "/v1/register", s.register},
+		{http.MethodPost, "/v1/vendors/{vendor}/register", s.register},
+		{http.MethodGet, "/v1/register/{client}", s.readRegistration},
 		{http.MethodGet, "/.well-known/oauth-authorization-server/v1/vendors/{vendor}", s.serverMetadata},
 		{http.MethodGet, "/.well-known/openid-configuration/v1/vendors/{vendor}", s.openIDConfiguration},
 		{http.MethodGet, "/v1/vendors/{vendor}/.well-known/openid-configuration", s.openIDConfiguration},

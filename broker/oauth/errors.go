@@ -43,6 +43,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Challenge adds WWW-Authenticate: Basic (RFC 6749 section 5.2).
 	Challenge bool
+	// Bearer adds WWW-Authenticate: Bearer (RFC 6750 section 3).
+	Bearer bool
 	// Cause is the private reason.
 	Cause error
 }

@@ -4,6 +4,7 @@ package oauth
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -77,4 +78,32 @@ func Printable(s string) bool {
 		}
 	}
 	return true
+}
+
+// With returns a copy of p in which name has value.
+func (p Params) With(name, value string) Params {
+	c := Params{values: maps.Clone(p.values), resources: p.resources}
+	if c.values == nil {
+		c.values = url.Values{}
+	}
+	c.values.Set(name, value)
+	return c
+}
+
+// Without returns a copy of p that lacks names.
+func (p Params) Without(names ...string) Params {
+	c := Params{values: maps.Clone(p.values), resources: p.resources}
+	for _, name := range names {
+		c.values.Del(name)
+	}
+	return c
+}
+
+// Encode writes the parameters in form encoding.
+func (p Params) Encode() string {
+	values := maps.Clone(p.values)
+	if len(p.resources) > 0 {
+		values["resource"] = p.resources
+	}
+	return values.Encode()
 }

@@ -35,7 +35,7 @@ type Client struct {
 // Call is one call to a vendor.
 type Call struct {
 	Vendor  string
-	Leg     string // "code" or "refresh"
+	Leg     string // code, refresh, revoke, introspect or register
 	Outcome Outcome
 	Took    time.Duration
 }
@@ -71,8 +71,13 @@ type redemption struct {
 }
 
 func (c *Client) redeem(ctx context.Context, e Endpoint, r redemption) (*Result, error) {
+	return c.observed(e, r.leg, func() (*Result, error) { return c.tryRedeem(ctx, e, r) })
+}
+
+// observed tells Observe of one call.
+func (c *Client) observed(e Endpoint, leg string, call func() (*Result, error)) (*Result, error) {
 	start := c.Now()
-	res, err := c.tryRedeem(ctx, e, r)
+	res, err := call()
 	if c.Observe != nil {
 		outcome := OutcomeOK
 		if ve, ok := errors.AsType[*Error](err); ok {
@@ -80,7 +85,7 @@ func (c *Client) redeem(ctx context.Context, e Endpoint, r redemption) (*Result,
 		} else if err != nil {
 			outcome = OutcomeMalformed
 		}
-		c.Observe(Call{Vendor: e.Vendor.Name, Leg: r.leg, Outcome: outcome, Took: c.Now().Sub(start)})
+		c.Observe(Call{Vendor: e.Vendor.Name, Leg: leg, Outcome: outcome, Took: c.Now().Sub(start)})
 	}
 	return res, err
 }

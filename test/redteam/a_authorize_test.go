@@ -119,7 +119,7 @@ func refuseEach(t *testing.T, h *harness.Harness, cases []refusal) {
 		if c.value == "-" {
 			l.Params = with(l.Params, c.name)
 		}
-		wantRedirect(t, c.name+"="+c.value, l.Authorize(), l, c.want)
+		wantRedirect(t, c.name+"="+c.value, back{l.Authorize(), l}, c.want)
 	}
 	wantUntouched(t, h.Fake)
 }
@@ -168,7 +168,7 @@ func TestRedTeam_A12_State(t *testing.T) {
 	}
 	l := h.NewLogin(harness.PublicClient)
 	l.Params.Set("state", strings.Repeat("s", 1025))
-	wantRedirect(t, "1025 bytes", l.Authorize(), l, "invalid_request")
+	wantRedirect(t, "1025 bytes", back{l.Authorize(), l}, "invalid_request")
 	l.Params.Set("state", strings.Repeat("s", 100<<10))
 	wantPage(t, "100 KB", l.Authorize(), http.StatusRequestURITooLong)
 }
@@ -213,7 +213,7 @@ func TestRedTeam_A14_VendorNotAllowed(t *testing.T) {
 		if credential != "" {
 			l.Params.Set("credential", credential)
 		}
-		wantRedirect(t, client, l.Authorize(), l, "unauthorized_client")
+		wantRedirect(t, client, back{l.Authorize(), l}, "unauthorized_client")
 	}
 	l := h.NewLogin("tenant-c.public")
 	l.Params.Set("credential", "no-such-credential")
@@ -263,7 +263,7 @@ func TestRedTeam_A16_Resource(t *testing.T) {
 	})
 	l := h.NewLogin(harness.PublicClient)
 	l.Params["resource"] = []string{fixed, "https://evil.example/"}
-	wantRedirect(t, "two", l.Authorize(), l, "invalid_target")
+	wantRedirect(t, "two", back{l.Authorize(), l}, "invalid_target")
 	l.Params["resource"] = []string{fixed}
 	if got := l.Authorize().Query("resource"); got != fixed {
 		t.Errorf("the vendor was asked for %q", got)

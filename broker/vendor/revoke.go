@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vendor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/secret"
+)
+
+// Revoke revokes a token at the vendor, in the vendor's own way (RFC 7009 where
+// it has no other). A token that the vendor does not know any more counts as
+// revoked. hint is access_token or refresh_token. Errors are of type *Error.
+func (c *Client) Revoke(ctx context.Context, e Endpoint, token secret.Text, hint string) error {
+	_, err := c.observed(e, "revoke", func() (*Result, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
+		defer cancel()
+		req, err := e.revocation(ctx, token, hint, c.Now())
+		if err != nil {
+			return nil, err
+		}
+		a, err := c.do(e, req)
+		if err != nil {
+			return nil, err
+		}
+		return nil, e.judgeRevocation(a, c.Now())
+	})
+	return err
+}
+
+// revocation makes the request.
+func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string, now time.Time) (*http.Request, error) {
+	v := e.Vendor.Revocation
+	header := http.Header{"Accept": {"application/json"}}
+	for _, h := range e.Vendor.TokenRequest.Headers {
+		header.Set(h.Name, h.Value)
+	}
+	form := url.Values{}
+	method, asJSON := http.MethodPost, false
+	switch v.Style {
+	case "BearerSelf":
+		header.Set("Authorization", "Bearer "+token.Reveal())
+	case "DeletePath":
+		method = http.MethodDelete
+	case "DeleteJSON":
+		method, asJSON = http.MethodDelete, true
+		form.Set(v.TokenParameter, token.Reveal())
+	case "JSONBody":
+		asJSON = true
+		form.Set(v.TokenParameter, token.Reveal())
+	default: // RFC7009 and RFC7009Unauthenticated
+		form.Set(v.TokenParameter, token.Reveal())
+		form.Set("token_type_hint", hint)
+	}
+	if err := e.authenticateRevocation(form, header, now); err != nil {
+		return nil, failed(OutcomeCredentialRefused, err.Error())
+	}
+	body, err := encodeBody(form, header, asJSON)
+	if err != nil {
+		return nil, err
+	}
+	address := strings.NewReplacer("{client_id}", url.PathEscape(e.Credential.ClientID), "{token}", url.PathEscape(token.Reveal())).Replace(e.Target.Endpoints.Revocation)
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, failed(OutcomeMalformed, "the revocation endpoint is not a valid URL")
+	}
+	req.Header = header
+	return req, nil
+}
+
+func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, error) {
+	if len(form) == 0 {
+		return http.NoBody, nil
+	}
+	if !asJSON {
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return strings.NewReader(form.Encode()), nil
+	}
+	flat := make(map[string]string, len(form))
+	for name := range form {
+		flat[name] = form.Get(name)
+	}
+	b, err := json.Marshal(flat)
+	if err != nil {
+		return nil, failed(OutcomeMalformed, "the request cannot be encoded")
+	}
+	header.Set("Content-Type", "application/json")
+	return bytes.NewReader(b), nil
+}
+
+// authenticateRevocation adds the client's credentials where this style has them.
+func (e Endpoint) authenticateRevocation(form url.Values, header http.Header, now time.Time) error {
+	v := e.Vendor.Revocation
+	if v.Style == "RFC7009Unauthenticated" || v.Style == "BearerSelf" || v.ClientCredentials == "Omitted" {
+		return nil
+	}
+	switch v.ClientCredentials {
+	case "Basic":
+		r := http.Request{Header: header}
+		r.SetBasicAuth(e.Credential.ClientID, e.Credential.ClientSecret.Reveal())
+		return nil
+	case "Body":
+		form.Set("client_id", e.Credential.ClientID)
+		form.Set("client_secret", e.Credential.ClientSecret.Reveal())
+		return nil
+	}
+	return e.authenticate(form, header, now)
+}
+
+// judgeRevocation reads the answer. Some vendors say "no" inside a 200.
+func (e Endpoint) judgeRevocation(a answer, now time.Time) error {
+	v := e.Vendor.Revocation
+	if slices.Contains(v.GoneStatus, a.status) {
+		return nil
+	}
+	members, err := decodeObject(a.body)
+	if err == nil {
+		if code, isError := e.errorCode(a.status, members); isError && code != "" {
+			outcome, reason := outcomeOf(code)
+			switch {
+			case outcome == OutcomeGrantRefused || code == "invalid_token" || code == "token_not_found":
+				return nil // it was not valid any more
+			case a.status < 500 && a.status != http.StatusTooManyRequests:
+				return failed(outcome, reason)
+			}
+		}
+	}
+	if a.status == http.StatusOK || a.status == http.StatusNoContent || slices.Contains(v.SuccessStatus, a.status) {
+		return nil
+	}
+	return statusError(a.status, a.header, now)
+}
+
+// Introspect asks the vendor about a token (RFC 7662) and returns its answer as
+// it is. Errors are of type *Error.
+func (c *Client) Introspect(ctx context.Context, e Endpoint, token secret.Text, hint string) (json.RawMessage, error) {
+	var body json.RawMessage
+	_, err := c.observed(e, "introspect", func() (*Result, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
+		defer cancel()
+		form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}
+		req, err := e.request(ctx, e.Target.Endpoints.Introspection, form, c.Now())
+		if err != nil {
+			return nil, failed(OutcomeCredentialRefused, err.Error())
+		}
+		a, err := c.do(e, req)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := decodeObject(a.body); err != nil || a.status != http.StatusOK {
+			return nil, statusError(a.status, a.header, c.Now())
+		}
+		body = a.body
+		return nil, nil //nolint:nilnil // the answer is in body
+	})
+	return body, err
+}
