@@ -31,6 +31,7 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 		ev := s.newEvent(pattern, hr)
 		rw := &statusWriter{ResponseWriter: w}
 		s.commonHeaders(rw.Header(), ev.id)
+		s.allowOrigin(rw.Header(), hr.Header.Get("Origin"), sharing(pattern))
 		r := &request{Request: hr, config: s.Config.Config.Get(), keys: s.Keys.Ring(), event: ev}
 		defer s.finish(r, rw)
 		if r.config == nil && pattern != "/healthz" && pattern != "/readyz" {

@@ -51,7 +51,9 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	if token.Empty() {
 		token = g.kept
 	}
-	if !token.Empty() {
+	if token.Empty() || withheld(t.client, g.endpoint) {
+		delete(members, "refresh_token")
+	} else {
 		out, err := s.refreshTokenFor(r, t, g, token)
 		if err != nil {
 			return err
@@ -71,6 +73,13 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	}
 	writeJSON(w, http.StatusOK, members)
 	return nil
+}
+
+// withheld tells whether a client gets no refresh token: a public client that
+// registered itself, at a vendor that does not rotate. Nothing would end a
+// stolen one (OAuth 2.1 section 4.3.1).
+func withheld(c *runtimeconfig.Client, e vendor.Endpoint) bool {
+	return c.SelfRegistered && c.Auth == runtimeconfig.ClientNone && e.Vendor.Refresh.Static
 }
 
 func (s *Server) refreshTokenFor(r *request, t *tokenRequest, g grantResult, token secret.Text) (string, error) {

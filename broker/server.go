@@ -47,6 +47,10 @@ type Config struct {
 	Registration Registration
 	// Documents fetches client id metadata documents; nil accepts none.
 	Documents *client.Documents
+	// CORSOrigins are the origins whose scripts may call token, register, revoke
+	// and the like; "*" is all. Metadata can be read from everywhere; authorize,
+	// consent and callback from nowhere. No answer ever allows credentials.
+	CORSOrigins []string
 	// Lifetimes of what is sealed; zero values mean the defaults.
 	Lifetimes Lifetimes
 }
@@ -192,6 +196,9 @@ func (s *Server) mount(mux *http.ServeMux, routes []route) {
 		allow[r.pattern] = append(allow[r.pattern], r.method)
 	}
 	for pattern, methods := range allow {
+		if sharing(pattern) != notShared {
+			mux.Handle("OPTIONS "+pattern, s.observe(pattern, preflight(methods)))
+		}
 		refuse := s.observe(pattern, notAllowed(strings.Join(methods, ", ")))
 		mux.Handle(pattern, refuse)
 		if slices.Contains(methods, http.MethodGet) {

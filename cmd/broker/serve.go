@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,10 +22,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
 	"github.com/oauthbroker/oauth-broker/broker"
+	"github.com/oauthbroker/oauth-broker/broker/client"
+	"github.com/oauthbroker/oauth-broker/broker/guard"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/once"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
@@ -41,6 +46,10 @@ type options struct {
 	kubeconfig         string
 	lastGood           string
 	development        bool
+	registration       string
+	registrationToken  string
+	metadataDocuments  bool
+	corsOrigins        []string
 	shutdownDelay      time.Duration
 	logLevel           string
 }
@@ -71,6 +80,10 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.publishedNamespace, "published-namespace", "", "namespace of the objects that the operator publishes: serve from a cluster")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "with --published-namespace: kubeconfig file; none means the pod's own")
 	f.StringVar(&o.lastGood, "last-good", "", "with --published-namespace: file that keeps the last good configuration, sealed, for a start while the API server is away")
+	f.StringVar(&o.registration, "registration", string(broker.RegistrationDisabled), "who may register clients at the broker (RFC 7591): Disabled, Open or InitialAccessToken; such clients reach only vendors whose selfRegisteredClients is Allowed")
+	f.StringVar(&o.registrationToken, "registration-token", "", "with --registration InitialAccessToken: file that holds the token, at least 32 characters")
+	f.BoolVar(&o.metadataDocuments, "client-id-metadata-documents", false, "accept client ids that are https URLs of client metadata documents, for the same vendors")
+	f.StringSliceVar(&o.corsOrigins, "cors-origin", nil, "origins whose scripts may call token, register, revoke, introspect and par (repeatable; * is all)")
 	f.BoolVar(&o.development, "development", false, "allow plain http for a loopback --public-url")
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "time between becoming not ready and closing the listener")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -87,6 +100,10 @@ func (o options) validate() error {
 		return errors.New("set exactly one of --config (a directory) and --published-namespace (a cluster)")
 	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return errors.New("--tls-cert and --tls-key go together")
+	case !slices.Contains([]string{string(broker.RegistrationDisabled), string(broker.RegistrationOpen), string(broker.RegistrationInitialAccessToken)}, o.registration):
+		return errors.New("--registration must be Disabled, Open or InitialAccessToken")
+	case (o.registration == string(broker.RegistrationInitialAccessToken)) != (o.registrationToken != ""):
+		return errors.New("--registration-token goes with --registration InitialAccessToken, and that needs it")
 	case o.lastGood != "" && o.publishedNamespace == "":
 		return errors.New("--last-good goes with --published-namespace")
 	case o.kubeconfig != "" && o.publishedNamespace == "":
@@ -107,10 +124,15 @@ func serve(ctx context.Context, o options) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registration, err := readRegistration(o)
+	if err != nil {
+		return err
+	}
 	config := &live.Config{}
 	server, err := broker.New(broker.Config{
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
 		Once: once.Stateless{}, Registry: registry, Logger: log, Now: time.Now,
+		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins,
 	})
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)
@@ -121,6 +143,33 @@ func serve(ctx context.Context, o options) error {
 	}
 	log.InfoContext(ctx, "starting", "version", version.Get().String(), "publicURL", o.publicURL, "listen", o.listen, "adminListen", o.adminListen)
 	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, log: log})
+}
+
+// readRegistration reads the policy for clients that register themselves.
+func readRegistration(o options) (broker.Registration, error) {
+	g := broker.Registration{Mode: broker.RegistrationMode(o.registration)}
+	if o.registrationToken == "" {
+		return g, nil
+	}
+	b, err := os.ReadFile(o.registrationToken)
+	if err != nil {
+		return g, fmt.Errorf("--registration-token: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if len(token) < 32 {
+		return g, errors.New("--registration-token: the token must have at least 32 characters")
+	}
+	g.Token = secret.New(token)
+	return g, nil
+}
+
+// documents makes the fetcher of client id metadata documents, behind the guard
+// against addresses that outsiders may not reach.
+func documents(o options) *client.Documents {
+	if !o.metadataDocuments {
+		return nil
+	}
+	return client.NewDocuments(guard.NewClient(guard.Options{Timeout: 5 * time.Second}), time.Now)
 }
 
 type parts struct {
