@@ -70,7 +70,7 @@ func (c *canary) request(req *http.Request) (*http.Request, error) {
 		if body, err = io.ReadAll(req.Body); err != nil {
 			return nil, err
 		}
-		req.Body.Close() //nolint:errcheck,gosec // read to its end
+		req.Body.Close()
 		req = req.Clone(req.Context())
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
@@ -110,7 +110,7 @@ func (c *canary) response(resp *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("reading the broker's answer: %w", err)
 	}
-	resp.Body.Close() //nolint:errcheck,gosec // read to its end
+	resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/oauth2"
+
+	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 )
 
 // Response is an answer whose body was read.
@@ -113,7 +115,7 @@ func (b *Browser) Do(r *http.Request) *Response {
 
 func read(t testing.TB, resp *http.Response) *Response {
 	t.Helper()
-	defer resp.Body.Close() //nolint:errcheck // read-only
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -211,11 +213,20 @@ func (l *Login) Form() url.Values {
 	}
 }
 
-// Redeem sends Form, authenticated as the client does by default.
+// Redeem sends Form.
 func (l *Login) Redeem() *Response {
 	l.h.t.Helper()
-	return l.h.Token(l.TokenURL, l.Form(), l.h.Auth(l.Client))
+	return l.Send(l.Form())
 }
+
+// Send sends a token request, authenticated as the client does by default.
+func (l *Login) Send(form url.Values) *Response {
+	l.h.t.Helper()
+	return l.h.Token(l.TokenURL, form, l.h.Auth(l.Client))
+}
+
+// Vendor is the vendor of Standard.
+func (l *Login) Vendor() *fakevendor.Server { return l.h.Fake }
 
 // Refresh redeems a refresh token.
 func (l *Login) Refresh(token string, more ...string) *Response {
@@ -224,5 +235,5 @@ func (l *Login) Refresh(token string, more ...string) *Response {
 	for i := 0; i+1 < len(more); i += 2 {
 		form.Add(more[i], more[i+1])
 	}
-	return l.h.Token(l.TokenURL, form, l.h.Auth(l.Client))
+	return l.Send(form)
 }

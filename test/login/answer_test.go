@@ -168,7 +168,7 @@ func decrypted(t *testing.T, r *harness.Response, algorithm jose.KeyAlgorithm, k
 	if r.Status != http.StatusOK || r.Header.Get("Content-Type") != "application/jwt" || r.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %s", r.Status, r.Header.Get("Content-Type"))
 	}
-	jwe, err := jose.ParseEncrypted(r.Body, []jose.KeyAlgorithm{algorithm}, []jose.ContentEncryption{jose.A256GCM})
+	jwe, err := jose.ParseEncryptedCompact(r.Body, []jose.KeyAlgorithm{algorithm}, []jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,11 +13,17 @@ import (
 	"github.com/oauthbroker/oauth-broker/test/harness"
 )
 
+// failure is an error of the token endpoint.
+type failure struct {
+	status int
+	code   string
+}
+
 // refused fails the test unless r is that error.
-func refused(t *testing.T, what string, r *harness.Response, status int, code string) {
+func refused(t *testing.T, what string, r *harness.Response, want failure) {
 	t.Helper()
-	if r.Status != status || r.Text("error") != code {
-		t.Errorf("%s: got %d %s, want %d %s", what, r.Status, r.Body, status, code)
+	if r.Status != want.status || r.Text("error") != want.code {
+		t.Errorf("%s: got %d %s, want %d %s", what, r.Status, r.Body, want.status, want.code)
 	}
 }
 
@@ -56,7 +62,7 @@ func TestLogin_refreshScope(t *testing.T) {
 	}
 	before := h.Fake.Count(fakevendor.Refresh)
 	for _, scope := range []string{"read write admin", "admin", "*", `rea"d`} {
-		refused(t, scope, l.Refresh(token, "scope", scope), http.StatusBadRequest, "invalid_scope")
+		refused(t, scope, l.Refresh(token, "scope", scope), failure{http.StatusBadRequest, "invalid_scope"})
 	}
 	if h.Fake.Count(fakevendor.Refresh) != before {
 		t.Error("the vendor was asked for a wider scope")
@@ -68,7 +74,7 @@ func TestLogin_refreshScopeOfAnUnknownGrant(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{Vendor: fakevendor.Options{Shape: fakevendor.Shape{OmitScope: true}}, Edit: vendor(func(v *runtimeconfig.Vendor) { v.Scopes.Default = nil })})
 	l := h.Login(harness.WebClient)
 	token := good(t, l.Redeem()).Text("refresh_token")
-	refused(t, "admin", l.Refresh(token, "scope", "admin"), http.StatusBadRequest, "invalid_scope")
+	refused(t, "admin", l.Refresh(token, "scope", "admin"), failure{http.StatusBadRequest, "invalid_scope"})
 	good(t, l.Refresh(token))
 	if h.Fake.Count(fakevendor.Refresh) != 1 {
 		t.Error("the vendor was asked for a scope that nobody granted")
@@ -83,16 +89,16 @@ func TestLogin_refreshIsBound(t *testing.T) {
 	token := good(t, l.Redeem()).Text("refresh_token")
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
 	for _, thief := range []string{harness.PublicClient, harness.KeyClient, "tenant-b.public"} {
-		refused(t, thief, h.Token(l.TokenURL, form, h.Auth(thief)), http.StatusBadRequest, "invalid_grant")
+		refused(t, thief, h.Token(l.TokenURL, form, h.Auth(thief)), failure{http.StatusBadRequest, "invalid_grant"})
 	}
 	d := h.Document()
 	d.Vendors[0].SharedUse = runtimeconfig.NamespaceSet{}
 	h.Apply(d)
-	refused(t, "shared use withdrawn", l.Refresh(token), http.StatusBadRequest, "invalid_grant")
+	refused(t, "shared use withdrawn", l.Refresh(token), failure{http.StatusBadRequest, "invalid_grant"})
 	d = h.Document()
 	d.Clients[1].Vendors = nil
 	h.Apply(d)
-	refused(t, "vendor withdrawn", l.Refresh(token), http.StatusBadRequest, "invalid_grant")
+	refused(t, "vendor withdrawn", l.Refresh(token), failure{http.StatusBadRequest, "invalid_grant"})
 	if n := h.Fake.Count(fakevendor.Refresh); n != 0 {
 		t.Errorf("the vendor was called %d times", n)
 	}
@@ -104,12 +110,12 @@ func TestLogin_refreshWhenTheVendorIsAway(t *testing.T) {
 	token := good(t, l.Redeem()).Text("refresh_token")
 	for _, b := range []fakevendor.Behaviour{fakevendor.RetryLater(503, "5"), fakevendor.JSON(500, `{"error":"server_error"}`), fakevendor.ResetConnection()} {
 		h.Fake.Set(fakevendor.Refresh, b)
-		refused(t, b.Name, l.Refresh(token), http.StatusServiceUnavailable, "temporarily_unavailable")
+		refused(t, b.Name, l.Refresh(token), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 	}
 	h.Fake.Behave()
 	good(t, l.Refresh(token))
 	h.Fake.Set(fakevendor.Refresh, fakevendor.OAuthError(http.StatusBadRequest, "invalid_grant"))
-	refused(t, "revoked", l.Refresh(token), http.StatusBadRequest, "invalid_grant")
+	refused(t, "revoked", l.Refresh(token), failure{http.StatusBadRequest, "invalid_grant"})
 }
 
 func TestLogin_rawRefreshTokens(t *testing.T) {
@@ -129,8 +135,8 @@ func TestLogin_rawRefreshTokens(t *testing.T) {
 	good(t, l.Refresh(second.Text("refresh_token"), "scope", "read"))
 	before := h.Fake.Count(fakevendor.Refresh)
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {raw}}
-	refused(t, "a public client", h.Token(l.TokenURL, form, harness.None(harness.PublicClient)), http.StatusBadRequest, "invalid_grant")
-	refused(t, "a tenant on the shared credential", h.Token(l.TokenURL, form, harness.Basic("tenant-b.web", harness.WebSecret)), http.StatusBadRequest, "invalid_grant")
+	refused(t, "a public client", h.Token(l.TokenURL, form, harness.None(harness.PublicClient)), failure{http.StatusBadRequest, "invalid_grant"})
+	refused(t, "a tenant on the shared credential", h.Token(l.TokenURL, form, harness.Basic("tenant-b.web", harness.WebSecret)), failure{http.StatusBadRequest, "invalid_grant"})
 	if h.Fake.Count(fakevendor.Refresh) != before {
 		t.Error("the vendor was called")
 	}

@@ -25,26 +25,25 @@ func TestRedTeam_B02_VendorURLSentToTheVictim(t *testing.T) {
 
 func TestRedTeam_B04_WrongCookie(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
-	for what, forge := range map[string]func(own, other *http.Cookie) *http.Cookie{
-		"another login's value under the name": func(own, other *http.Cookie) *http.Cookie { return &http.Cookie{Name: own.Name, Value: other.Value} },
-		"another login's cookie":               func(_, other *http.Cookie) *http.Cookie { return other },
-		"tampered": func(own, _ *http.Cookie) *http.Cookie {
+	for what, forge := range map[string]func(own, other *http.Cookie) string{
+		"another login's value under the name": func(own, other *http.Cookie) string { return own.Name + "=" + other.Value },
+		"another login's cookie":               func(_, other *http.Cookie) string { return other.Name + "=" + other.Value },
+		"tampered": func(own, _ *http.Cookie) string {
 			v := []byte(own.Value)
 			v[len(v)-9] ^= 1
-			return &http.Cookie{Name: own.Name, Value: string(v)}
+			return own.Name + "=" + string(v)
 		},
-		"cut":   func(own, _ *http.Cookie) *http.Cookie { return &http.Cookie{Name: own.Name, Value: own.Value[:40]} },
-		"empty": func(own, _ *http.Cookie) *http.Cookie { return &http.Cookie{Name: own.Name} },
-		"another purpose": func(own, _ *http.Cookie) *http.Cookie {
-			return &http.Cookie{Name: own.Name, Value: strings.Replace(own.Value, "obl1", "obc1", 1)}
+		"cut":   func(own, _ *http.Cookie) string { return own.Name + "=" + own.Value[:40] },
+		"empty": func(own, _ *http.Cookie) string { return own.Name + "=" },
+		"another purpose": func(own, _ *http.Cookie) string {
+			return own.Name + "=" + strings.Replace(own.Value, "obl1", "obc1", 1)
 		},
 	} {
 		l, other := h.NewLogin(harness.PublicClient), h.NewLogin(harness.WebClient)
 		callback := callbackOf(t, l)
 		_ = callbackOf(t, other)
 		cookie := forge(l.Browser.Cookies()[0], other.Browser.Cookies()[0])
-		r := h.Send(http.MethodGet, callback.String(), "", http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}})
-		wantPage(t, what, r, http.StatusForbidden)
+		wantPage(t, what, h.Send(http.MethodGet, callback.String(), "", http.Header{"Cookie": {cookie}}), http.StatusForbidden)
 	}
 	wantCalls(t, "wrong cookies", h.Fake, 0)
 }

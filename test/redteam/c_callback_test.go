@@ -228,7 +228,7 @@ func TestRedTeam_C05_VendorDenies(t *testing.T) {
 		h.Fake.Set(fakevendor.Authorize, fakevendor.AuthorizeError(code, text))
 		l := h.NewLogin(harness.PublicClient)
 		r := l.Finish(l.Authorize())
-		wantRedirect(t, code, r, l, want)
+		wantRedirect(t, code, back{r, l}, want)
 		all := r.Location.String() + r.Body + h.Logs()
 		if d := r.Query("error_description"); strings.Contains(all, "MARKER") || strings.Contains(all, "<script") || strings.Contains(all, "%3Cscript") || len(d) > 200 || d == "" {
 			t.Errorf("%.20s: the vendor's text came through: %s", code, r.Location)
@@ -282,7 +282,7 @@ func TestRedTeam_C07_InjectedVendorCode(t *testing.T) {
 		stolen := callbackOf(t, attacker).Query().Get("code")
 		r := victim.Browser.Get(changed(callbackOf(t, victim), "code", stolen))
 		victim.Code = r.Query("code")
-		wantJSON(t, what, victim.Redeem(), c.status, c.want)
+		wantJSON(t, what, victim.Redeem(), failure{c.status, c.want})
 	}
 }
 

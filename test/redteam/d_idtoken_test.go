@@ -35,7 +35,7 @@ func TestRedTeam_D18_IDTokenSurvivesJSONAndEncryption(t *testing.T) {
 		r, _ := idTokenAt(t, h, fakevendor.Behaviour{Name: "look", Edit: func(a map[string]any) { sent, _ = a["id_token"].(string) }})
 		body := []byte(r.Body)
 		if encrypted {
-			jwe, err := jose.ParseEncrypted(r.Body, []jose.KeyAlgorithm{jose.ECDH_ES}, []jose.ContentEncryption{jose.A256GCM})
+			jwe, err := jose.ParseEncryptedCompact(r.Body, []jose.KeyAlgorithm{jose.ECDH_ES}, []jose.ContentEncryption{jose.A256GCM})
 			if err != nil {
 				t.Fatalf("%d %s: %v", r.Status, r.Body, err)
 			}

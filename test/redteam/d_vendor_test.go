@@ -40,7 +40,7 @@ func TestRedTeam_D01_ErrorInA200(t *testing.T) {
 		"invalid_client": {502, "server_error"}, "invalid_scope": {400, "invalid_scope"}, "anything_else": {502, "server_error"}, "": {502, "server_error"}, "temporarily_unavailable": {503, "temporarily_unavailable"},
 	} {
 		r, _ := redeemAt(t, h, fakevendor.JSON(http.StatusOK, `{"error":"`+code+`","error_description":"MARKER <b>","error_uri":"https://evil.example","access_token":"MARKER"}`))
-		wantJSON(t, code, r, want.status, want.code)
+		wantJSON(t, code, r, failure{want.status, want.code})
 		wantNothingOf(t, code, r, "MARKER")
 	}
 }
@@ -75,10 +75,10 @@ func TestRedTeam_D03_FormEncoded(t *testing.T) {
 		if c.good {
 			wantTokens(t, string(c.format), r)
 		} else {
-			wantJSON(t, string(c.format)+" "+c.contentType, r, http.StatusBadGateway, "server_error")
+			wantJSON(t, string(c.format)+" "+c.contentType, r, failure{http.StatusBadGateway, "server_error"})
 		}
 		r, _ = redeemAt(t, h, fakevendor.Answer(http.StatusOK, "application/x-www-form-urlencoded", "access_token=a-token&access_token=b-token&token_type=bearer"))
-		wantJSON(t, "repeated member", r, http.StatusBadGateway, "server_error")
+		wantJSON(t, "repeated member", r, failure{http.StatusBadGateway, "server_error"})
 	}
 }
 
@@ -93,7 +93,7 @@ func TestRedTeam_D04_D07_D08_BadAnswers(t *testing.T) {
 		case strings.Contains(b.Name, "cut short"):
 			status, code = http.StatusServiceUnavailable, "temporarily_unavailable"
 		}
-		wantJSON(t, b.Name, r, status, code)
+		wantJSON(t, b.Name, r, failure{status, code})
 		wantNothingOf(t, b.Name, r, "Sign in")
 		if len(r.Body) > 400 || r.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d bytes", b.Name, len(r.Body))
@@ -106,7 +106,7 @@ func TestRedTeam_D05_EndlessAnswers(t *testing.T) {
 	h := harness.Standard(t, edit(func(v *runtimeconfig.Vendor) { v.Transport.TimeoutSeconds, v.Transport.MaxResponseBytes = 60, 64<<10 }))
 	for _, b := range []fakevendor.Behaviour{fakevendor.Endless(), fakevendor.GzipBomb()} {
 		r, _ := redeemAt(t, h, b)
-		wantJSON(t, b.Name, r, http.StatusBadGateway, "server_error")
+		wantJSON(t, b.Name, r, failure{http.StatusBadGateway, "server_error"})
 	}
 }
 
@@ -125,7 +125,7 @@ func TestRedTeam_D05_SlowAnswers(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		wantTokens(t, "another login meanwhile", other.Redeem())
-		wantJSON(t, b.Name, <-slow, http.StatusServiceUnavailable, "temporarily_unavailable")
+		wantJSON(t, b.Name, <-slow, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s: took %s", b.Name, took)
 		}
@@ -137,7 +137,7 @@ func TestRedTeam_D06_Redirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		sink := h.Fake.NewSink(t)
 		r, l := redeemAt(t, h, fakevendor.RedirectTo(status, sink.URL+"/token"))
-		wantJSON(t, http.StatusText(status), r, http.StatusBadGateway, "server_error")
+		wantJSON(t, http.StatusText(status), r, failure{http.StatusBadGateway, "server_error"})
 		if got := sink.Requests(); len(got) != 0 {
 			t.Errorf("%d was followed: %s", status, got[0].Body)
 		}
@@ -162,7 +162,7 @@ func TestRedTeam_D08_TokenType(t *testing.T) {
 		if c.good {
 			wantTokens(t, "token_type", r)
 		} else {
-			wantJSON(t, "token_type", r, http.StatusBadGateway, "server_error")
+			wantJSON(t, "token_type", r, failure{http.StatusBadGateway, "server_error"})
 		}
 	}
 }
@@ -224,7 +224,7 @@ func TestRedTeam_D11_NestedToken(t *testing.T) {
 		fakevendor.Member("authed_user", map[string]any{}), {Name: "only at the top", Edit: func(a map[string]any) { delete(a, "authed_user"); a["access_token"], a["token_type"] = "bot", "bot" }},
 	} {
 		r, _ := redeemAt(t, h, b)
-		wantJSON(t, b.Name, r, http.StatusBadGateway, "server_error")
+		wantJSON(t, b.Name, r, failure{http.StatusBadGateway, "server_error"})
 	}
 }
 
@@ -243,7 +243,7 @@ func TestRedTeam_D12_RetryLater(t *testing.T) {
 		for sent, want := range map[string]string{"7": "7", "": "", "-5": "", "soon": "", "999999999999": "", "86400": "600", h.Clock.Now().Add(time.Hour).UTC().Format(http.TimeFormat): "600"} {
 			before := h.Fake.Count(fakevendor.Token)
 			r, l := redeemAt(t, h, fakevendor.RetryLater(status, sent))
-			wantJSON(t, sent, r, http.StatusServiceUnavailable, "temporarily_unavailable")
+			wantJSON(t, sent, r, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 			if got := r.Header.Get("Retry-After"); got != want {
 				t.Errorf("Retry-After %q became %q, want %q", sent, got, want)
 			}
@@ -253,7 +253,7 @@ func TestRedTeam_D12_RetryLater(t *testing.T) {
 	}
 	for _, status := range []int{500, 502, 504} {
 		r, _ := redeemAt(t, h, fakevendor.Answer(status, "text/html", "<b>MARKER</b>"))
-		wantJSON(t, "5xx", r, http.StatusServiceUnavailable, "temporarily_unavailable")
+		wantJSON(t, "5xx", r, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 		wantNothingOf(t, "5xx", r, "MARKER")
 	}
 }
@@ -263,7 +263,7 @@ func TestRedTeam_D13_NoBlindRetry(t *testing.T) {
 	for _, b := range []fakevendor.Behaviour{h.Fake.Hang(), fakevendor.ResetConnection(), fakevendor.ResetConnection().Processed(), fakevendor.CutShort().Processed()} {
 		before := h.Fake.Count(fakevendor.Token)
 		r, _ := redeemAt(t, h, b)
-		wantJSON(t, b.Name, r, http.StatusServiceUnavailable, "temporarily_unavailable")
+		wantJSON(t, b.Name, r, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 		wantCalls(t, b.Name, h.Fake, before+1)
 	}
 }
@@ -276,7 +276,7 @@ func TestRedTeam_D14_OneWayOfAuthentication(t *testing.T) {
 				d.Vendors[0].ClientAuth.Method = runtimeconfig.ClientAuthMethod(c.configured)
 			},
 		})
-		wantJSON(t, c.configured, h.Login(harness.PublicClient).Redeem(), http.StatusBadGateway, "server_error")
+		wantJSON(t, c.configured, h.Login(harness.PublicClient).Redeem(), failure{http.StatusBadGateway, "server_error"})
 		wantCalls(t, c.configured, h.Fake, 1)
 		last := h.Fake.Last(fakevendor.Token)
 		if basic := last.Header.Get("Authorization") != ""; basic == last.Form.Has("client_secret") {
@@ -332,7 +332,7 @@ func TestRedTeam_D17_TLS(t *testing.T) {
 		d.Vendors[0].Target.Endpoints.Token = bad.URL(fakevendor.Token)
 		d.Vendors[0].Transport.CABundle = string(bad.CAPEM())
 		good.Apply(d)
-		wantJSON(t, string(mode), good.Login(harness.PublicClient).Redeem(), http.StatusServiceUnavailable, "temporarily_unavailable")
+		wantJSON(t, string(mode), good.Login(harness.PublicClient).Redeem(), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 		wantUntouched(t, bad)
 	}
 }

@@ -27,7 +27,7 @@ func idTokenAt(t *testing.T, h *harness.Harness, b fakevendor.Behaviour) (*harne
 
 func wantIDTokenRefused(t *testing.T, what string, r *harness.Response) {
 	t.Helper()
-	wantJSON(t, what, r, http.StatusBadGateway, "server_error")
+	wantJSON(t, what, r, failure{http.StatusBadGateway, "server_error"})
 	if d := r.Text("error_description"); !strings.Contains(d, "id_token") {
 		t.Errorf("%s: refused for another reason: %s", what, d)
 	}
@@ -46,7 +46,7 @@ func TestRedTeam_E01_E02_E03_E04_E05_E07_E08_E10_BadIDTokens(t *testing.T) {
 			start := time.Now()
 			r, _ := idTokenAt(t, h, b)
 			if strings.Contains(b.Name, "1,000,000 dots") {
-				wantJSON(t, b.Name, r, http.StatusBadGateway, "server_error") // too long for any token
+				wantJSON(t, b.Name, r, failure{http.StatusBadGateway, "server_error"}) // too long for any token
 			} else {
 				wantIDTokenRefused(t, b.Name, r)
 			}
@@ -124,7 +124,7 @@ func TestRedTeam_E04_NonceOfAnotherLogin(t *testing.T) {
 	access := r.Text("access_token")
 	r, l := idTokenAt(t, h, fakevendor.Behaviour{Name: "replay", Edit: func(a map[string]any) { a["id_token"], a["access_token"] = replay, access }})
 	wantIDTokenRefused(t, "replayed id_token", r)
-	wantJSON(t, "the login is over", l.Redeem(), http.StatusBadRequest, "invalid_grant")
+	wantJSON(t, "the login is over", l.Redeem(), failure{http.StatusBadRequest, "invalid_grant"})
 }
 
 func TestRedTeam_E05_Leeway(t *testing.T) {

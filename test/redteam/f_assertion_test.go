@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,13 +39,13 @@ func TestRedTeam_F16_AssertionClaims(t *testing.T) {
 		if c.value == nil {
 			delete(claims, c.claim)
 		}
-		wantJSON(t, what, h.Token(tokenURL, l.Form(), harness.Assertion(h.Sign(claims))), http.StatusUnauthorized, "invalid_client")
+		wantJSON(t, what, h.Token(tokenURL, l.Form(), harness.Assertion(h.Sign(claims))), failure{http.StatusUnauthorized, "invalid_client"})
 	}
 	other := func(f url.Values, header http.Header) {
 		harness.Assertion(h.Sign(h.Claims(issuer)))(f, header)
 		f.Set("client_id", harness.WebClient)
 	}
-	wantJSON(t, "client_id of another", h.Token(tokenURL, l.Form(), other), http.StatusUnauthorized, "invalid_client")
+	wantJSON(t, "client_id of another", h.Token(tokenURL, l.Form(), other), failure{http.StatusUnauthorized, "invalid_client"})
 	wantCalls(t, "bad assertions", h.Fake, 0)
 	claims := h.Claims(issuer)
 	claims["aud"] = []string{issuer}
@@ -65,9 +66,7 @@ func TestRedTeam_F16_AssertionSignature(t *testing.T) {
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	sign := func(method jwt.SigningMethod, key any, header map[string]any) string {
 		token := jwt.NewWithClaims(method, h.Claims(issuer))
-		for k, v := range header {
-			token.Header[k] = v
-		}
+		maps.Copy(token.Header, header)
 		signed, err := token.SignedString(key)
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +86,7 @@ func TestRedTeam_F16_AssertionSignature(t *testing.T) {
 		"10,000 dots":               strings.Repeat(".", 10_000),
 		"20 KB":                     good + strings.Repeat("A", 20<<10),
 	} {
-		wantJSON(t, what, h.Token(tokenURL, l.Form(), harness.Assertion(assertion)), http.StatusUnauthorized, "invalid_client")
+		wantJSON(t, what, h.Token(tokenURL, l.Form(), harness.Assertion(assertion)), failure{http.StatusUnauthorized, "invalid_client"})
 	}
 	wantCalls(t, "bad signatures", h.Fake, 0)
 	wantTokens(t, "a good one", l.Redeem())
@@ -101,7 +100,7 @@ func TestRedTeam_F16_ReplayEndsWithTheMinute(t *testing.T) {
 	stolen := harness.Assertion(h.Sign(h.Claims(issuer)))
 	h.Clock.Advance(66 * time.Second)
 	l := h.Login(harness.KeyClient)
-	wantJSON(t, "after a minute", h.Token(tokenURL, l.Form(), stolen), http.StatusUnauthorized, "invalid_client")
-	wantJSON(t, "at another issuer", h.Token(harness.PublicURL+"/v1/token", l.Form(), harness.Assertion(h.Sign(h.Claims(issuer)))), http.StatusUnauthorized, "invalid_client")
+	wantJSON(t, "after a minute", h.Token(tokenURL, l.Form(), stolen), failure{http.StatusUnauthorized, "invalid_client"})
+	wantJSON(t, "at another issuer", h.Token(harness.PublicURL+"/v1/token", l.Form(), harness.Assertion(h.Sign(h.Claims(issuer)))), failure{http.StatusUnauthorized, "invalid_client"})
 	wantTokens(t, "at its own", h.Token(harness.PublicURL+"/v1/token", l.Form(), harness.Assertion(h.Sign(h.Claims(harness.PublicURL)))))
 }

@@ -21,13 +21,13 @@ import (
 
 // refusedThenGood sends bad forms, then the good one: no failure before the take
 // consumes anything, and the vendor sees the good one only.
-func refusedThenGood(t *testing.T, h *harness.Harness, l *harness.Login, bad map[string]url.Values, code string) {
+func refusedThenGood(t *testing.T, l *harness.Login, bad map[string]url.Values, code string) {
 	t.Helper()
-	before := h.Fake.Count(fakevendor.Token)
+	before := l.Vendor().Count(fakevendor.Token)
 	for what, form := range bad {
-		wantJSON(t, what, h.Token(l.TokenURL, form, h.Auth(l.Client)), http.StatusBadRequest, code)
+		wantJSON(t, what, l.Send(form), failure{http.StatusBadRequest, code})
 	}
-	wantCalls(t, "refused requests", h.Fake, before)
+	wantCalls(t, "refused requests", l.Vendor(), before)
 	wantTokens(t, "the right request afterwards", l.Redeem())
 }
 
@@ -35,7 +35,7 @@ func TestRedTeam_F01_NoVerifier(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	for _, client := range []string{harness.PublicClient, harness.WebClient, harness.KeyClient} {
 		l := h.Login(client)
-		refusedThenGood(t, h, l, map[string]url.Values{"omitted": with(l.Form(), "code_verifier"), "empty": with(l.Form(), "code_verifier", "")}, "invalid_grant")
+		refusedThenGood(t, l, map[string]url.Values{"omitted": with(l.Form(), "code_verifier"), "empty": with(l.Form(), "code_verifier", "")}, "invalid_grant")
 	}
 }
 
@@ -53,7 +53,7 @@ func TestRedTeam_F02_VerifierWithoutChallenge(t *testing.T) {
 	l := h.NewLogin(harness.PublicClient)
 	l.Code = code
 	for _, verifier := range []string{oauth2.GenerateVerifier(), ""} {
-		wantJSON(t, "no challenge", h.Token(tokenURL, with(l.Form(), "code_verifier", verifier), harness.None(l.Client)), http.StatusBadRequest, "invalid_grant")
+		wantJSON(t, "no challenge", h.Token(tokenURL, with(l.Form(), "code_verifier", verifier), harness.None(l.Client)), failure{http.StatusBadRequest, "invalid_grant"})
 	}
 	wantCalls(t, "no challenge", h.Fake, 0)
 }
@@ -67,7 +67,7 @@ func TestRedTeam_F03_WrongVerifier(t *testing.T) {
 	} {
 		bad[v] = with(l.Form(), "code_verifier", v)
 	}
-	refusedThenGood(t, h, l, bad, "invalid_grant")
+	refusedThenGood(t, l, bad, "invalid_grant")
 }
 
 // A short verifier does not become good by a challenge that fits it.
@@ -77,7 +77,7 @@ func TestRedTeam_F03_ChallengeOfAShortVerifier(t *testing.T) {
 	l.Verifier = "short"
 	l.Params.Set("code_challenge", oauth2.S256ChallengeFromVerifier(l.Verifier))
 	l.Walk()
-	wantJSON(t, "short", l.Redeem(), http.StatusBadRequest, "invalid_grant")
+	wantJSON(t, "short", l.Redeem(), failure{http.StatusBadRequest, "invalid_grant"})
 	wantCalls(t, "short", h.Fake, 0)
 }
 
@@ -85,7 +85,7 @@ func TestRedTeam_F04_CodeOfAnotherClient(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	l := h.Login(harness.WebClient)
 	for _, thief := range []string{harness.PublicClient, harness.KeyClient} {
-		wantJSON(t, thief, h.Token(tokenURL, l.Form(), h.Auth(thief)), http.StatusBadRequest, "invalid_grant")
+		wantJSON(t, thief, h.Token(tokenURL, l.Form(), h.Auth(thief)), failure{http.StatusBadRequest, "invalid_grant"})
 	}
 	wantCalls(t, "guesses", h.Fake, 0)
 	wantTokens(t, "the owner afterwards", l.Redeem())
@@ -94,9 +94,9 @@ func TestRedTeam_F04_CodeOfAnotherClient(t *testing.T) {
 func TestRedTeam_F04_CodeAtAnotherVendorsEndpoint(t *testing.T) {
 	h, evil := twoVendors(t, runtimeconfig.CallbackShared)
 	l := h.Login(harness.PublicClient)
-	wantJSON(t, "endpoint of evil", h.Token(harness.PublicURL+"/v1/vendors/evil/token", l.Form(), harness.None(l.Client)), http.StatusBadRequest, "invalid_grant")
-	wantJSON(t, "vendor=evil", h.Token(harness.PublicURL+"/v1/token", with(l.Form(), "vendor", "evil"), harness.None(l.Client)), http.StatusBadRequest, "invalid_grant")
-	wantJSON(t, "vendor=evil at acme", h.Token(tokenURL, with(l.Form(), "vendor", "evil"), harness.None(l.Client)), http.StatusBadRequest, "invalid_request")
+	wantJSON(t, "endpoint of evil", h.Token(harness.PublicURL+"/v1/vendors/evil/token", l.Form(), harness.None(l.Client)), failure{http.StatusBadRequest, "invalid_grant"})
+	wantJSON(t, "vendor=evil", h.Token(harness.PublicURL+"/v1/token", with(l.Form(), "vendor", "evil"), harness.None(l.Client)), failure{http.StatusBadRequest, "invalid_grant"})
+	wantJSON(t, "vendor=evil at acme", h.Token(tokenURL, with(l.Form(), "vendor", "evil"), harness.None(l.Client)), failure{http.StatusBadRequest, "invalid_request"})
 	wantCalls(t, "evil", evil, 0)
 	wantTokens(t, "the generic endpoint", h.Token(harness.PublicURL+"/v1/token", l.Form(), harness.None(l.Client)))
 }
@@ -106,7 +106,7 @@ func TestRedTeam_F05_CodeTwice(t *testing.T) {
 	l := h.Login(harness.PublicClient)
 	wantTokens(t, "first", l.Redeem())
 	h.Pin(2)
-	wantJSON(t, "second, at another replica", l.Redeem(), http.StatusBadRequest, "invalid_grant")
+	wantJSON(t, "second, at another replica", l.Redeem(), failure{http.StatusBadRequest, "invalid_grant"})
 	if n := h.Fake.Stats().CodesRedeemed; n != 1 {
 		t.Errorf("the vendor redeemed %d codes", n)
 	}
@@ -124,7 +124,7 @@ func TestRedTeam_F06_CodeInParallel(t *testing.T) {
 			good++
 			continue
 		}
-		wantJSON(t, "the others", r, http.StatusBadRequest, "invalid_grant")
+		wantJSON(t, "the others", r, failure{http.StatusBadRequest, "invalid_grant"})
 	}
 	if good != 1 {
 		t.Errorf("%d answers with tokens, want 1", good)
@@ -144,22 +144,22 @@ func TestRedTeam_F07_ForgedCode(t *testing.T) {
 	} {
 		bad[what] = with(l.Form(), "code", code)
 	}
-	refusedThenGood(t, h, l, bad, "invalid_grant")
-	wantJSON(t, "no code", h.Token(tokenURL, with(l.Form(), "code"), harness.None(l.Client)), http.StatusBadRequest, "invalid_request")
+	refusedThenGood(t, l, bad, "invalid_grant")
+	wantJSON(t, "no code", h.Token(tokenURL, with(l.Form(), "code"), harness.None(l.Client)), failure{http.StatusBadRequest, "invalid_request"})
 }
 
 func TestRedTeam_F08_ExpiredCode(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	l := h.Login(harness.PublicClient)
 	h.Clock.Advance(61 * time.Second)
-	wantJSON(t, "61 s", l.Redeem(), http.StatusBadRequest, "invalid_grant")
+	wantJSON(t, "61 s", l.Redeem(), failure{http.StatusBadRequest, "invalid_grant"})
 	wantCalls(t, "61 s", h.Fake, 0)
 	d := h.Document()
 	d.Vendors[0].Callback.CodeLifetimeSeconds = 30
 	h.Apply(d)
 	l = h.Login(harness.PublicClient)
 	h.Clock.Advance(31 * time.Second)
-	wantJSON(t, "vendor of 30 s", l.Redeem(), http.StatusBadRequest, "invalid_grant")
+	wantJSON(t, "vendor of 30 s", l.Redeem(), failure{http.StatusBadRequest, "invalid_grant"})
 	wantCalls(t, "vendor of 30 s", h.Fake, 0)
 }
 
@@ -171,7 +171,7 @@ func TestRedTeam_F09_OtherRedirectURI(t *testing.T) {
 	for _, uri := range []string{other, "https://evil.example/cb", harness.RedirectURI + "/", strings.ToUpper(harness.RedirectURI)} {
 		bad[uri] = with(l.Form(), "redirect_uri", uri)
 	}
-	refusedThenGood(t, h, l, bad, "invalid_grant")
+	refusedThenGood(t, l, bad, "invalid_grant")
 	l = h.Login(harness.PublicClient) // OAuth 2.1 clients send none
 	wantTokens(t, "omitted", h.Token(tokenURL, with(l.Form(), "redirect_uri"), harness.None(l.Client)))
 }
@@ -181,11 +181,11 @@ func TestRedTeam_F10_OtherResource(t *testing.T) {
 	l := h.NewLogin(harness.PublicClient)
 	l.Params["resource"] = []string{"https://a.example", "https://b.example"}
 	l.Walk()
-	refusedThenGood(t, h, l, map[string]url.Values{
+	refusedThenGood(t, l, map[string]url.Values{
 		"another": with(l.Form(), "resource", "https://c.example"), "one more": with(l.Form(), "resource", "https://a.example", "https://c.example"), "slash": with(l.Form(), "resource", "https://a.example/"),
 	}, "invalid_target")
 	l = h.Login(harness.PublicClient)
-	refusedThenGood(t, h, l, map[string]url.Values{"none was granted": with(l.Form(), "resource", "https://a.example")}, "invalid_target")
+	refusedThenGood(t, l, map[string]url.Values{"none was granted": with(l.Form(), "resource", "https://a.example")}, "invalid_target")
 }
 
 // A narrowed token request does not narrow the grant (RFC 8707 section 2.2).
@@ -200,7 +200,7 @@ func TestRedTeam_F10_NarrowedResourceKeepsTheGrant(t *testing.T) {
 		t.Errorf("the vendor was asked for %v", got)
 	}
 	wantTokens(t, "the other one at refresh", l.Refresh(r.Text("refresh_token"), "resource", "https://b.example"))
-	wantJSON(t, "a third at refresh", l.Refresh(r.Text("refresh_token"), "resource", "https://c.example"), http.StatusBadRequest, "invalid_target")
+	wantJSON(t, "a third at refresh", l.Refresh(r.Text("refresh_token"), "resource", "https://c.example"), failure{http.StatusBadRequest, "invalid_target"})
 }
 
 func TestRedTeam_F11_MethodAndPlace(t *testing.T) {
@@ -210,14 +210,14 @@ func TestRedTeam_F11_MethodAndPlace(t *testing.T) {
 	for _, endpoint := range []string{tokenURL, harness.PublicURL + "/v1/token"} {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodPatch} {
 			r := h.Send(method, endpoint+"?"+form.Encode(), "", http.Header{})
-			wantJSON(t, method, r, http.StatusMethodNotAllowed, "invalid_request")
+			wantJSON(t, method, r, failure{http.StatusMethodNotAllowed, "invalid_request"})
 			if r.Header.Get("Allow") != http.MethodPost {
 				t.Errorf("%s: Allow = %q", method, r.Header.Get("Allow"))
 			}
 		}
 		header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-		wantJSON(t, "all in the query", h.Send(http.MethodPost, endpoint+"?"+form.Encode(), "", header), http.StatusBadRequest, "invalid_request")
-		wantJSON(t, "one in the query", h.Send(http.MethodPost, endpoint+"?client_id="+l.Client, l.Form().Encode(), header), http.StatusBadRequest, "invalid_request")
+		wantJSON(t, "all in the query", h.Send(http.MethodPost, endpoint+"?"+form.Encode(), "", header), failure{http.StatusBadRequest, "invalid_request"})
+		wantJSON(t, "one in the query", h.Send(http.MethodPost, endpoint+"?client_id="+l.Client, l.Form().Encode(), header), failure{http.StatusBadRequest, "invalid_request"})
 	}
 	wantCalls(t, "wrong method or place", h.Fake, 0)
 	wantTokens(t, "afterwards", l.Redeem())
@@ -258,7 +258,7 @@ func TestRedTeam_F12_OddBodies(t *testing.T) {
 		if c.status == http.StatusUnauthorized {
 			code = "invalid_client"
 		}
-		wantJSON(t, what, h.Send(http.MethodPost, tokenURL, c.body, header), c.status, code)
+		wantJSON(t, what, h.Send(http.MethodPost, tokenURL, c.body, header), failure{c.status, code})
 	}
 	wantCalls(t, "odd bodies", h.Fake, 0)
 	header := http.Header{"Content-Type": {form + "; charset=UTF-8"}}
@@ -279,7 +279,7 @@ func TestRedTeam_F13_DuplicateParameters(t *testing.T) {
 	}
 	before := h.Fake.Count(fakevendor.Token)
 	for what, f := range bad {
-		wantJSON(t, what, h.Token(tokenURL, f, nil), http.StatusBadRequest, "invalid_request")
+		wantJSON(t, what, h.Token(tokenURL, f, nil), failure{http.StatusBadRequest, "invalid_request"})
 	}
 	wantCalls(t, "duplicates", h.Fake, before)
 	wantTokens(t, "afterwards", l.Redeem())
@@ -342,7 +342,7 @@ func TestRedTeam_F14_ClientAuthentication(t *testing.T) {
 		if c.status == http.StatusBadRequest {
 			code = "invalid_request"
 		}
-		wantJSON(t, what, r, c.status, code)
+		wantJSON(t, what, r, failure{c.status, code})
 		if got := strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Basic "); got != c.challenge {
 			t.Errorf("%s: WWW-Authenticate = %q", what, r.Header.Get("WWW-Authenticate"))
 		}
@@ -359,7 +359,7 @@ func TestRedTeam_F15_Downgrade(t *testing.T) {
 			if client == harness.WebClient && what == "a secret" {
 				continue
 			}
-			wantJSON(t, client+" by "+what, h.Token(tokenURL, l.Form(), auth), http.StatusUnauthorized, "invalid_client")
+			wantJSON(t, client+" by "+what, h.Token(tokenURL, l.Form(), auth), failure{http.StatusUnauthorized, "invalid_client"})
 		}
 		wantTokens(t, client, l.Redeem())
 	}
@@ -370,9 +370,9 @@ func TestRedTeam_F17_GrantTypes(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	l := h.Login(harness.WebClient)
 	for _, grant := range []string{"password", "client_credentials", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange", "AUTHORIZATION_CODE", "x"} {
-		wantJSON(t, grant, h.Token(tokenURL, with(l.Form(), "grant_type", grant), h.Auth(l.Client)), http.StatusBadRequest, "unsupported_grant_type")
+		wantJSON(t, grant, h.Token(tokenURL, with(l.Form(), "grant_type", grant), h.Auth(l.Client)), failure{http.StatusBadRequest, "unsupported_grant_type"})
 	}
-	wantJSON(t, "none", h.Token(tokenURL, with(l.Form(), "grant_type"), h.Auth(l.Client)), http.StatusBadRequest, "invalid_request")
+	wantJSON(t, "none", h.Token(tokenURL, with(l.Form(), "grant_type"), h.Auth(l.Client)), failure{http.StatusBadRequest, "invalid_request"})
 	wantCalls(t, "other grants", h.Fake, 0)
 }
 
@@ -416,12 +416,12 @@ func TestRedTeam_F19_TokensOfAnotherKind(t *testing.T) {
 			form = url.Values{"grant_type": {"refresh_token"}, "refresh_token": {c.value}}
 		}
 		for _, client := range []string{harness.PublicClient, harness.WebClient} {
-			wantJSON(t, what, h.Token(tokenURL, form, h.Auth(client)), http.StatusBadRequest, "invalid_grant")
+			wantJSON(t, what, h.Token(tokenURL, form, h.Auth(client)), failure{http.StatusBadRequest, "invalid_grant"})
 		}
 	}
 	for what, bearer := range map[string]string{"code": code, "access token": access, "refresh token": refresh} {
 		r := h.Token(tokenURL, l.Form(), func(_ url.Values, header http.Header) { header.Set("Authorization", "Bearer "+bearer) })
-		wantJSON(t, what+" as a bearer token", r, http.StatusUnauthorized, "invalid_client")
+		wantJSON(t, what+" as a bearer token", r, failure{http.StatusUnauthorized, "invalid_client"})
 	}
 	wantUntouched(t, h.Fake)
 	if !strings.HasPrefix(code, "obc1.") || !strings.HasPrefix(refresh, "obr1.") {

@@ -3,6 +3,7 @@
 package redteam_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -41,8 +42,14 @@ func wantPage(t *testing.T, what string, r *harness.Response, status int) {
 	}
 }
 
+// back is what came back to a login.
+type back struct {
+	*harness.Response
+	login *harness.Login
+}
+
 // wantRedirect: an error to the registered URI, with state and iss.
-func wantRedirect(t *testing.T, what string, r *harness.Response, l *harness.Login, code string) {
+func wantRedirect(t *testing.T, what string, r back, code string) {
 	t.Helper()
 	if r.Status != http.StatusFound || r.Location == nil {
 		t.Errorf("%s: got %d %v %s, want a redirect with %s", what, r.Status, r.Location, r.Body, code)
@@ -54,7 +61,7 @@ func wantRedirect(t *testing.T, what string, r *harness.Response, l *harness.Log
 		t.Errorf("%s: the browser is sent to %s", what, &to)
 	}
 	q := r.Location.Query()
-	if q.Get("error") != code || q.Get("state") != l.Params.Get("state") || q.Get("iss") != issuer || q.Has("code") {
+	if q.Get("error") != code || q.Get("state") != r.login.Params.Get("state") || q.Get("iss") != issuer || q.Has("code") {
 		t.Errorf("%s: got %v, want %s with state and iss", what, q, code)
 	}
 	if r.Header.Get("Cache-Control") != "no-store" {
@@ -62,11 +69,17 @@ func wantRedirect(t *testing.T, what string, r *harness.Response, l *harness.Log
 	}
 }
 
+// failure is an error of the token endpoint.
+type failure struct {
+	status int
+	code   string
+}
+
 // wantJSON: an error of the token endpoint.
-func wantJSON(t *testing.T, what string, r *harness.Response, status int, code string) {
+func wantJSON(t *testing.T, what string, r *harness.Response, want failure) {
 	t.Helper()
-	if r.Status != status || r.Text("error") != code || r.Header.Get("Content-Type") != "application/json" || r.Location != nil {
-		t.Errorf("%s: got %d %s %s, want %d %s", what, r.Status, r.Header.Get("Content-Type"), r.Body, status, code)
+	if r.Status != want.status || r.Text("error") != want.code || r.Header.Get("Content-Type") != "application/json" || r.Location != nil {
+		t.Errorf("%s: got %d %s %s, want %d %s", what, r.Status, r.Header.Get("Content-Type"), r.Body, want.status, want.code)
 	}
 	if r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s: may be cached", what)
@@ -102,10 +115,7 @@ func wantUntouched(t *testing.T, v *fakevendor.Server) {
 
 // with gives a changed copy of a form; a nil value leaves the parameter out.
 func with(form url.Values, name string, values ...string) url.Values {
-	out := url.Values{}
-	for k, v := range form {
-		out[k] = v
-	}
+	out := maps.Clone(form)
 	if len(values) == 0 {
 		delete(out, name)
 		return out
