@@ -104,7 +104,6 @@ func checkCredential(in credentialInputs, accepted, resolved *findings) bool {
 		publish = false
 	} else if c.Spec.DynamicRegistration != nil {
 		accepted.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration: this release does not register yet; make an app at the vendor and name its Secret in secretRef")
-		publish = false
 	}
 	switch v := in.vendor; {
 	case v.result == nil:
@@ -115,7 +114,6 @@ func checkCredential(in credentialInputs, accepted, resolved *findings) bool {
 		resolved.fail(v.result.verdict.ResolvedRefs.Reason, "OAuthVendor %s, which vendor names, is not ready: see its condition ResolvedRefs", c.Spec.Vendor)
 	case !in.allowed:
 		accepted.fail(oauthv1alpha1.ReasonNotAllowed, "OAuthVendor %s does not let namespace %s bring credentials: ask the platform team to add it to byoc.allowedNamespaces", c.Spec.Vendor, c.Namespace)
-		publish = false
 	}
 	return publish && in.vendor.published()
 }
