@@ -17,6 +17,7 @@ import (
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -216,10 +217,13 @@ func fixedBrokers(urls []string) func(context.Context) ([]Broker, error) {
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,namespace=oauth-broker-system,verbs=get;list;watch
 
 // serviceBrokers finds the pods behind a Service.
-func serviceBrokers(cache client.Reader, namespace, service string) func(context.Context) ([]Broker, error) {
+func serviceBrokers(informers cache.Cache, namespace, service string) func(context.Context) ([]Broker, error) {
 	return func(ctx context.Context) ([]Broker, error) {
+		if _, err := informers.GetInformer(ctx, &discoveryv1.EndpointSlice{}); err != nil {
+			return nil, fmt.Errorf("watching EndpointSlices: %w", err)
+		}
 		var slices discoveryv1.EndpointSliceList
-		err := cache.List(ctx, &slices, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
+		err := informers.List(ctx, &slices, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
 		if err != nil {
 			return nil, fmt.Errorf("listing EndpointSlices: %w", err)
 		}

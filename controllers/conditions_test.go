@@ -8,7 +8,6 @@ import (
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,23 +54,23 @@ func TestSetConditions(t *testing.T) {
 	then, now := time.Unix(100, 0), time.Unix(200, 0)
 	list := []metav1.Condition{{Type: "A", Status: "True", Reason: "R", LastTransitionTime: metav1.NewTime(then)}}
 	changed := setConditions(&list, []metav1.Condition{{Type: "A", Status: "True", Reason: "R", ObservedGeneration: 2}}, now)
-	if len(changed) != 0 || !list[0].LastTransitionTime.Equal(ptr.To(metav1.NewTime(then))) || list[0].ObservedGeneration != 2 {
+	if len(changed) != 0 || !list[0].LastTransitionTime.Equal(new(metav1.NewTime(then))) || list[0].ObservedGeneration != 2 {
 		t.Errorf("got %+v and %d changes, want the old time and no change", list, len(changed))
 	}
 	changed = setConditions(&list, []metav1.Condition{{Type: "A", Status: "False", Reason: "Q"}}, now)
-	if len(changed) != 1 || !list[0].LastTransitionTime.Equal(ptr.To(metav1.NewTime(now))) {
+	if len(changed) != 1 || !list[0].LastTransitionTime.Equal(new(metav1.NewTime(now))) {
 		t.Errorf("got %+v and %d changes, want the new time and one change", list, len(changed))
 	}
 }
 
 func TestBrokersOf(t *testing.T) {
-	port := []discoveryv1.EndpointPort{{Name: ptr.To("admin"), Port: ptr.To(int32(9090))}}
+	port := []discoveryv1.EndpointPort{{Name: new("admin"), Port: new(int32(9090))}}
 	end := func(address string, ready *bool) discoveryv1.Endpoint {
 		return discoveryv1.Endpoint{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ready}}
 	}
 	slices := []discoveryv1.EndpointSlice{
-		{Ports: port, Endpoints: []discoveryv1.Endpoint{end("10.0.0.1", ptr.To(true)), end("10.0.0.2", ptr.To(false)), end("10.0.0.3", nil)}},
-		{Ports: port, Endpoints: []discoveryv1.Endpoint{end("10.0.0.1", ptr.To(true)), end("fd00::1", nil)}},
+		{Ports: port, Endpoints: []discoveryv1.Endpoint{end("10.0.0.1", new(true)), end("10.0.0.2", new(false)), end("10.0.0.3", nil)}},
+		{Ports: port, Endpoints: []discoveryv1.Endpoint{end("10.0.0.1", new(true)), end("fd00::1", nil)}},
 		{Ports: port, AddressType: discoveryv1.AddressTypeFQDN, Endpoints: []discoveryv1.Endpoint{end("x.example", nil)}},
 		{Endpoints: []discoveryv1.Endpoint{end("10.0.0.9", nil)}},
 	}

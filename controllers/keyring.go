@@ -64,7 +64,7 @@ type KeyRing struct {
 func (k *KeyRing) Ensure(ctx context.Context, inUse []string, fresh bool) ([]string, error) {
 	key := types.NamespacedName{Namespace: k.Namespace, Name: k.Name}
 	k.Secrets.Track("keyring", map[types.NamespacedName]bool{key: true})
-	if v, seen := k.Secrets.Seen(key); seen == present && k.ids != nil && v == k.seen {
+	if v, seen := k.Secrets.seen(key); seen == present && k.ids != nil && v == k.seen {
 		return k.ids, nil
 	}
 	k.ids = nil
@@ -118,7 +118,7 @@ func (k *KeyRing) create(ctx context.Context, key types.NamespacedName) ([]strin
 
 func (k *KeyRing) learn(ctx context.Context, key types.NamespacedName, object *corev1.Secret, ids []string) {
 	k.ids, k.seen = slices.Clone(ids), versionOf(object)
-	k.Secrets.Note(key, k.seen)
+	k.Secrets.note(key, k.seen)
 	k.report(ctx, "", "")
 }
 
@@ -139,7 +139,7 @@ func (k *KeyRing) report(ctx context.Context, reason, note string) {
 		return
 	}
 	k.Metrics.KeyRingProblem.WithLabelValues(reason).Set(1)
-	k.Log.ErrorContext(ctx, note, "reason", reason)
+	k.Log.ErrorContext(ctx, "key ring is not usable", "reason", reason, "note", note)
 	on := &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: k.Namespace, Name: k.Name}
 	k.Events.Eventf(on, nil, corev1.EventTypeWarning, reason, "Read", "%s", note)
 }

@@ -17,7 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -176,7 +175,7 @@ func (p *Publisher) createShard(ctx context.Context, shard Shard, sequence int64
 	object := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: shard.Name, Labels: map[string]string{PublishedLabel: "shard"}},
 		Type:       ShardType,
-		Immutable:  ptr.To(true),
+		Immutable:  new(true),
 		Data:       map[string][]byte{runtimeconfig.ShardDataKey: shard.Content},
 	}
 	err := p.Client.Create(ctx, object)
@@ -240,7 +239,7 @@ func (p *Publisher) writeIndex(ctx context.Context, index runtimeconfig.Index) e
 		return fmt.Errorf("writing index: %w", err)
 	}
 	p.state.index, p.state.freshRing = versionOf(object), false
-	p.Secrets.Note(p.indexKey(), p.state.index)
+	p.Secrets.note(p.indexKey(), p.state.index)
 	return nil
 }
 
@@ -252,10 +251,10 @@ func (p *Publisher) track() {
 		keys[types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}] = true
 	}
 	p.Secrets.Track("published", keys)
-	p.Secrets.Note(p.indexKey(), p.state.index)
+	p.Secrets.note(p.indexKey(), p.state.index)
 	for key := range keys {
 		if v, ok := p.state.shards[key.Name]; ok {
-			p.Secrets.Note(key, v)
+			p.Secrets.note(key, v)
 		}
 	}
 }

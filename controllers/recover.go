@@ -40,7 +40,7 @@ func (p *Publisher) refresh(ctx context.Context) error {
 // than the one that was written.
 func (p *Publisher) disturbed() bool {
 	differs := func(name string, written version) bool {
-		v, seen := p.Secrets.Seen(types.NamespacedName{Namespace: p.Namespace, Name: name})
+		v, seen := p.Secrets.seen(types.NamespacedName{Namespace: p.Namespace, Name: name})
 		return seen == absent || seen == present && v != written
 	}
 	if differs(runtimeconfig.IndexName, p.state.index) {
@@ -132,8 +132,7 @@ func (p *Publisher) readShards(ctx context.Context, s *state, owner *corev1.Secr
 	for _, ref := range index.Shards {
 		group.Go(func() error {
 			items, v, err := p.readShard(gctx, ref.Name, &shardCheck{nameKey: index.NameKey, prefix: ref.Prefix})
-			var damaged *damagedError
-			if errors.As(err, &damaged) {
+			if _, damaged := errors.AsType[*damagedError](err); damaged {
 				p.complain(gctx, owner, "MalformedShard", "a published shard is written anew: "+err.Error())
 				return nil
 			}
@@ -216,6 +215,6 @@ func checkPrefixes(index runtimeconfig.Index) error {
 
 // complain tells of damage in the log and as an event on the index.
 func (p *Publisher) complain(ctx context.Context, on *corev1.Secret, reason, note string) {
-	p.Log.ErrorContext(ctx, note, "reason", reason)
+	p.Log.ErrorContext(ctx, "published configuration is damaged", "reason", reason, "note", note)
 	p.Events.Eventf(on, nil, corev1.EventTypeWarning, reason, "Replace", "%s", note)
 }

@@ -105,8 +105,8 @@ func (s *SecretStore) Tracked(key types.NamespacedName) bool {
 	return s.entries[key] != nil
 }
 
-// Seen tells what is known of a Secret without reading it.
-func (s *SecretStore) Seen(key types.NamespacedName) (version, presence) {
+// seen tells what is known of a Secret without reading it.
+func (s *SecretStore) seen(key types.NamespacedName) (version, presence) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[key]
@@ -116,9 +116,9 @@ func (s *SecretStore) Seen(key types.NamespacedName) (version, presence) {
 	return e.version, e.presence
 }
 
-// Note records a version that this process wrote itself, so that the watch's
+// note records a version that this process wrote itself, so that the watch's
 // echo of it touches nothing.
-func (s *SecretStore) Note(key types.NamespacedName, v version) {
+func (s *SecretStore) note(key types.NamespacedName, v version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[key]; e != nil && !e.knowsNewer(v) {
@@ -137,8 +137,8 @@ func (e *secretEntry) knowsNewer(v version) bool {
 	return err == nil && order < 0
 }
 
-// Observe takes an event of the watch.
-func (s *SecretStore) Observe(key types.NamespacedName, v version, deleted bool) {
+// see takes an event of the watch.
+func (s *SecretStore) see(key types.NamespacedName, v version, deleted bool) {
 	if s.observe(key, v, deleted) {
 		s.Touch()
 	}
@@ -164,9 +164,9 @@ func (s *SecretStore) observe(key types.NamespacedName, v version, deleted bool)
 	return true
 }
 
-// Resync takes a full list of a namespace ("" for all). The list was filtered
+// resync takes a full list of a namespace ("" for all). The list was filtered
 // by what was tracked while it was read, so a key that it lacks is read again.
-func (s *SecretStore) Resync(namespace string, listed map[types.NamespacedName]version) {
+func (s *SecretStore) resync(namespace string, listed map[types.NamespacedName]version) {
 	s.mu.Lock()
 	changed := false
 	for key, e := range s.entries {

@@ -103,7 +103,7 @@ func TestSecretStore_readsOnce(t *testing.T) {
 	s.reader.secret = aSecret("u", "5", "one")
 	s.wantValue("one")
 	s.wantValue("one")
-	s.Observe(s.key(), version{"u", "5"}, false) // the watch's own word on the same version
+	s.see(s.key(), version{"u", "5"}, false) // the watch's own word on the same version
 	s.wantValue("one")
 	s.wantReads(1)
 	if s.touches != 0 {
@@ -120,9 +120,9 @@ func TestSecretStore_absenceIsRemembered(t *testing.T) {
 	s.wantValue("")
 	s.wantReads(1)
 	s.reader.secret = aSecret("u", "5", "one")
-	s.Observe(s.key(), version{"u", "5"}, false)
+	s.see(s.key(), version{"u", "5"}, false)
 	s.wantValue("one")
-	s.Observe(s.key(), version{"u", "6"}, true)
+	s.see(s.key(), version{"u", "6"}, true)
 	s.reader.secret = nil
 	s.wantValue("")
 	s.wantReads(2)
@@ -135,9 +135,9 @@ func TestSecretStore_lateEventsChangeNothing(t *testing.T) {
 	s := newStoreTest(t)
 	s.reader.secret = aSecret("new", "9", "new")
 	s.wantValue("new")
-	s.Observe(s.key(), version{"old", "5"}, false)
-	s.Observe(s.key(), version{"old", "7"}, true)
-	s.Observe(s.key(), version{"new", "8"}, false)
+	s.see(s.key(), version{"old", "5"}, false)
+	s.see(s.key(), version{"old", "7"}, true)
+	s.see(s.key(), version{"new", "8"}, false)
 	s.wantValue("new")
 	s.wantReads(1)
 	if s.touches != 0 {
@@ -153,7 +153,7 @@ func TestSecretStore_changeDuringARead(t *testing.T) {
 	s.reader.during = func() {
 		s.reader.during = nil
 		s.reader.secret = aSecret("u", "6", "two")
-		s.Observe(s.key(), version{"u", "6"}, false)
+		s.see(s.key(), version{"u", "6"}, false)
 	}
 	s.wantValue("one")
 	if s.touches != 1 {
@@ -168,7 +168,7 @@ func TestSecretStore_createdDuringARead(t *testing.T) {
 	s.reader.during = func() {
 		s.reader.during = nil
 		s.reader.secret = aSecret("u", "6", "two")
-		s.Observe(s.key(), version{"u", "6"}, false)
+		s.see(s.key(), version{"u", "6"}, false)
 	}
 	s.wantValue("")
 	s.wantValue("two")
@@ -183,7 +183,7 @@ func TestSecretStore_unreadable(t *testing.T) {
 	s.reader.err, s.reader.secret = nil, aSecret("u", "5", "one")
 	s.wantValue("one")
 	s.reader.err = errors.New("boom")
-	s.Observe(s.key(), version{"u", "6"}, false)
+	s.see(s.key(), version{"u", "6"}, false)
 	if _, err := s.Read(t.Context(), s.keys); err == nil {
 		t.Error("an API server in trouble gave an answer")
 	}
@@ -195,13 +195,13 @@ func TestSecretStore_resync(t *testing.T) {
 	s := newStoreTest(t)
 	s.reader.secret = aSecret("u", "5", "one")
 	s.wantValue("one")
-	s.Resync("other", nil)
+	s.resync("other", nil)
 	s.wantReads(1)
-	s.Resync("", nil)
+	s.resync("", nil)
 	s.wantValue("one")
 	s.wantReads(2)
 	s.reader.secret = aSecret("u", "7", "two")
-	s.Resync("ns", map[types.NamespacedName]version{s.key(): {"u", "7"}})
+	s.resync("ns", map[types.NamespacedName]version{s.key(): {"u", "7"}})
 	s.wantValue("two")
 	if s.touches != 2 {
 		t.Errorf("got %d touches, want 2", s.touches)
@@ -213,8 +213,8 @@ func TestSecretStore_forgetsWhatNothingRefersTo(t *testing.T) {
 	s.reader.secret = aSecret("u", "5", "one")
 	s.wantValue("one")
 	s.Track("test", nil)
-	s.Observe(s.key(), version{"u", "6"}, false)
-	s.Observe(types.NamespacedName{Namespace: "a", Name: "b"}, version{"x", "1"}, false)
+	s.see(s.key(), version{"u", "6"}, false)
+	s.see(types.NamespacedName{Namespace: "a", Name: "b"}, version{"x", "1"}, false)
 	if s.Len() != 0 || s.touches != 0 {
 		t.Errorf("got %d entries and %d touches, want none", s.Len(), s.touches)
 	}
@@ -227,14 +227,14 @@ func TestSecretStore_forgetsWhatNothingRefersTo(t *testing.T) {
 // change by somebody else right after it is.
 func TestSecretStore_echoOfOwnWrite(t *testing.T) {
 	s := newStoreTest(t)
-	s.Note(s.key(), version{"u", "5"})
-	s.Observe(s.key(), version{"u", "5"}, false)
+	s.note(s.key(), version{"u", "5"})
+	s.see(s.key(), version{"u", "5"}, false)
 	if s.touches != 0 {
 		t.Error("an own write touched")
 	}
-	s.Observe(s.key(), version{"u", "7"}, false)
-	s.Note(s.key(), version{"u", "6"}) // told late
-	if v, _ := s.Seen(s.key()); v.ResourceVersion != "7" || s.touches != 1 {
+	s.see(s.key(), version{"u", "7"}, false)
+	s.note(s.key(), version{"u", "6"}) // told late
+	if v, _ := s.seen(s.key()); v.ResourceVersion != "7" || s.touches != 1 {
 		t.Errorf("got version %s and %d touches, want 7 and 1", v.ResourceVersion, s.touches)
 	}
 }

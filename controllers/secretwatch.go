@@ -113,7 +113,7 @@ func (f *secretFeed) Replace(list []any, _ string) error {
 		}
 		listed[keyOf(meta)] = version{UID: meta.UID, ResourceVersion: meta.ResourceVersion}
 	}
-	f.store.Resync(f.namespace, listed)
+	f.store.resync(f.namespace, listed)
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (f *secretFeed) observe(obj any, deleted bool) error {
 	if !ok {
 		return fmt.Errorf("got %T, want Secret metadata", obj)
 	}
-	f.store.Observe(keyOf(meta), version{UID: meta.UID, ResourceVersion: meta.ResourceVersion}, deleted)
+	f.store.see(keyOf(meta), version{UID: meta.UID, ResourceVersion: meta.ResourceVersion}, deleted)
 	return nil
 }
 

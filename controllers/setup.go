@@ -72,7 +72,7 @@ type Options struct {
 	Discover func(context.Context, *oauthv1alpha1.OAuthVendor) translate.Discovered
 	// Log, by default slog.Default().
 	Log *slog.Logger
-	// Now, by default time.Now.
+	// Now is the clock: time.Now.
 	Now func() time.Time
 	// Registerer of metrics, by default that of controller-runtime.
 	Registerer prometheus.Registerer
@@ -136,12 +136,8 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 	discovery := &Discovery{Client: m.GetClient(), Discover: o.Discover, Class: o.BrokerClass, Touch: debouncer.Touch}
 	recorder := m.GetEventRecorder(recorderName)
 	reporter := &Reporter{Client: m.GetClient(), Events: recorder, Log: o.Log, Now: o.Now}
-	find, err := o.findBrokers(m)
-	if err != nil {
-		return nil, err
-	}
 	brokers := &Brokers{
-		Find: find, HTTP: o.HTTP, Clock: clock.RealClock{}, Log: o.Log, Metrics: numbers,
+		Find: o.findBrokers(m), HTTP: o.HTTP, Clock: clock.RealClock{}, Log: o.Log, Metrics: numbers,
 		Pending: reporter.Pending, Changed: reporter.ServedChanged, wake: make(chan struct{}, 1),
 	}
 	reporter.Served, reporter.Wake = brokers.Served, brokers.Wake
@@ -181,9 +177,6 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Registerer == nil {
 		o.Registerer = metrics.Registry
 	}
@@ -202,14 +195,11 @@ func (o Options) settings() translate.Settings {
 	}
 }
 
-func (o Options) findBrokers(m ctrl.Manager) (func(context.Context) ([]Broker, error), error) {
+func (o Options) findBrokers(m ctrl.Manager) func(context.Context) ([]Broker, error) {
 	if len(o.BrokerAdmin) > 0 || o.BrokerService == "" {
-		return fixedBrokers(o.BrokerAdmin), nil
+		return fixedBrokers(o.BrokerAdmin)
 	}
-	if _, err := m.GetCache().GetInformer(context.Background(), &discoveryv1.EndpointSlice{}, cache.BlockUntilSynced(false)); err != nil {
-		return nil, fmt.Errorf("watching EndpointSlices: %w", err)
-	}
-	return serviceBrokers(m.GetClient(), o.Namespace, o.BrokerService), nil
+	return serviceBrokers(m.GetCache(), o.Namespace, o.BrokerService)
 }
 
 // secretWatch watches all namespaces, or in namespaced mode each that matters.

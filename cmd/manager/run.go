@@ -62,7 +62,7 @@ func run(ctx context.Context, f flags) error {
 	if err := m.Start(ctx); err != nil {
 		return fmt.Errorf("running: %w", err)
 	}
-	log.Info("stopped")
+	log.InfoContext(ctx, "stopped")
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (f flags) options(log *slog.Logger) controllers.Options {
 	return controllers.Options{
 		PublicURL: f.publicURL, Namespace: f.namespace, PublishedNamespace: f.publishedNamespace, BrokerClass: f.brokerClass,
 		WatchNamespaces: f.watchNamespaces, BrokerAdmin: f.brokerAdmin, BrokerService: f.brokerService,
-		KeyRingSecret: f.keyRingSecret, Log: log,
+		KeyRingSecret: f.keyRingSecret, Log: log, Now: time.Now,
 		Discover: func(ctx context.Context, v *oauthv1alpha1.OAuthVendor) translate.Discovered {
 			return documents.Discover(ctx, &v.Spec)
 		},

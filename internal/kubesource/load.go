@@ -32,8 +32,8 @@ func (s *Source) take(ctx context.Context, object *corev1.Secret) error {
 		if err == nil {
 			return nil
 		}
-		var p *problem
-		if !errors.As(err, &p) || p.reason == ProblemAPI {
+		p, ok := errors.AsType[*problem](err)
+		if !ok || p.reason == ProblemAPI {
 			return err
 		}
 		s.problem(ctx, err)

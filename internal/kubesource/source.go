@@ -119,10 +119,7 @@ func (s *Source) Run(ctx context.Context, apply func(*runtimeconfig.Snapshot)) e
 	timeout := firstCallTimeout
 	for ctx.Err() == nil {
 		followed, err := s.follow(ctx, timeout)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.problem(ctx, err)
 			s.restore(ctx)
 		}
@@ -260,8 +257,7 @@ func (p *problem) Unwrap() error { return p.err }
 // problem logs and counts.
 func (s *Source) problem(ctx context.Context, err error) {
 	reason := ProblemAPI
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		reason = p.reason
 	}
 	s.Log.WarnContext(ctx, "published configuration", "problem", reason, "error", err.Error(), "serving", s.current != nil)

@@ -25,7 +25,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
@@ -104,9 +103,9 @@ func (in *install) start(change ...func(*controllers.Options, *rest.Config)) *op
 	}
 	options := controllers.ManagerOptions(ctrl.Options{
 		Scheme: scheme, Logger: logr.FromSlogHandler(own.Log.Handler()), Metrics: metricsserver.Options{BindAddress: "0"},
-		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
 	}, own)
-	options.Cache.SyncPeriod = ptr.To(time.Duration(0))
+	options.Cache.SyncPeriod = new(time.Duration(0))
 	options.Cache.NewInformer = func(lw toolscache.ListerWatcher, o runtime.Object, d time.Duration, i toolscache.Indexers) toolscache.SharedIndexInformer {
 		_, _ = fmt.Fprintf(op.informers, "%T %s\n", o, o.GetObjectKind().GroupVersionKind().Kind)
 		return toolscache.NewSharedIndexInformer(lw, o, 0, i) // 0: no resync

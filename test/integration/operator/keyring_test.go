@@ -93,10 +93,11 @@ func TestKeyRing_isMadeOnce(t *testing.T) {
 	})
 	eventually(t, in.recorded)
 	eventually(t, func() error {
-		if _, o, err := in.index(); err != nil || o.Annotations[controllers.NewKeyRingAnnotation] != "" {
-			return fmt.Errorf("the annotation is still there (%v)", err)
+		_, o, err := in.index()
+		if err == nil && o.Annotations[controllers.NewKeyRingAnnotation] != "" {
+			err = errors.New("the annotation is still there")
 		}
-		return op.KeyRing.Check(nil)
+		return errors.Join(err, op.KeyRing.Check(nil))
 	})
 }
 

@@ -18,7 +18,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers"
@@ -295,9 +294,9 @@ func TestProgrammed_endpointSlices(t *testing.T) {
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Namespace: in.system, Name: "broker-1", Labels: map[string]string{discoveryv1.LabelServiceName: "broker"}},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To("public"), Port: ptr.To(int32(1))}, {Name: ptr.To("admin"), Port: ptr.To(number)}},
+		Ports:       []discoveryv1.EndpointPort{{Name: new("public"), Port: new(int32(1))}, {Name: new("admin"), Port: new(number)}},
 		// The API server refuses loopback addresses here.
-		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.9.8.7"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.9.8.7"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}},
 	}
 	in.start(func(o *controllers.Options, _ *rest.Config) {
 		o.BrokerService = "broker"

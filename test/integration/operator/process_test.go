@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -125,7 +126,8 @@ func freeAddress(t *testing.T) string {
 }
 
 func get(url string) (string, error) {
-	response, err := http.Get(url) // #nosec G107 -- loopback
+	hc := &http.Client{Timeout: 5 * time.Second}
+	response, err := hc.Get(url)
 	if err != nil {
 		return "", err
 	}

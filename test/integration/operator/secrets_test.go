@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -74,14 +73,14 @@ func TestSecret_life(t *testing.T) {
 
 	// Immutable, and replaced by another of the same name at once.
 	fixed := in.secret("acme", "three")
-	fixed.Immutable = ptr.To(true)
+	fixed.Immutable = new(true)
 	in.create(fixed)
 	eventually(t, func() error { return b.secretIs(in.tenant, vendor.Name, "three") })
 	if err := plane.Client.Delete(t.Context(), fixed); err != nil {
 		t.Fatal(err)
 	}
 	replaced := in.secret("acme", "four")
-	replaced.Immutable = ptr.To(true)
+	replaced.Immutable = new(true)
 	in.create(replaced)
 	eventually(t, func() error { return b.secretIs(in.tenant, vendor.Name, "four") })
 	eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
