@@ -14,14 +14,12 @@ import (
 )
 
 func newKeys() *cobra.Command {
-	keys := &cobra.Command{Use: "keys", Short: "Make the sealing keys of a broker that runs without the operator"}
-	keys.AddCommand(&cobra.Command{
+	return group(&cobra.Command{Use: "keys", Short: "Make the sealing keys of a broker that runs without the operator"}, &cobra.Command{
 		Use:   "new FILE",
 		Short: "Write a new key ring to FILE, which must not exist",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(cobra.ExactArgs(1)),
 		RunE:  func(_ *cobra.Command, args []string) error { return writeKeyRing(args[0], time.Now()) },
 	})
-	return keys
 }
 
 // writeKeyRing never overwrites: a lost ring ends every session.

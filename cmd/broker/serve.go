@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -59,9 +60,9 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve logins, from published objects of a cluster or from a directory of manifests",
-		Args:  cobra.NoArgs,
+		Args:  arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
+			if err := o.validate(c.Flags().Changed); err != nil {
 				return err
 			}
 			return serve(c.Context(), o)
@@ -90,7 +91,8 @@ func newServe() *cobra.Command {
 	return c
 }
 
-func (o options) validate() error {
+// validate refuses flags that contradict each other; given tells which were set.
+func (o options) validate(given func(string) bool) error {
 	switch {
 	case o.publicURL == "":
 		return errors.New("--public-url is required, for example --public-url https://broker.example.com")
@@ -108,6 +110,16 @@ func (o options) validate() error {
 		return errors.New("--last-good goes with --published-namespace")
 	case o.kubeconfig != "" && o.publishedNamespace == "":
 		return errors.New("--kubeconfig goes with --published-namespace")
+	case o.config == "" && given("namespace"):
+		return errors.New("--namespace goes with --config")
+	case o.config == "" && given("broker-class"):
+		return errors.New("--broker-class goes with --config: the operator publishes one class")
+	case o.development && strings.HasPrefix(o.publicURL, "https://"):
+		return errors.New("--development is for a loopback --public-url that begins with http://: it takes the Secure attribute from cookies")
+	case o.development && o.tlsCert != "":
+		return errors.New("--tls-cert does not go with --development, where --public-url is plain http")
+	case o.shutdownDelay < 0:
+		return errors.New("--shutdown-delay must not be negative")
 	}
 	return nil
 }
@@ -119,7 +131,9 @@ func serve(ctx context.Context, o options) error {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	keys, err := seal.OpenKeys(o.keyRing, time.Now)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--keyring: %w; make one with: broker keys new FILE", err)
+	} else if err != nil {
 		return fmt.Errorf("--keyring: %w", err)
 	}
 	registry := prometheus.NewRegistry()
@@ -189,7 +203,8 @@ func run(ctx context.Context, o options, p parts) error {
 	if err != nil {
 		return fmt.Errorf("--admin-listen: %w", err)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	asked := ctx
+	g, ctx := errgroup.WithContext(asked)
 	g.Go(func() error { p.keys.Run(ctx, 2*time.Second, p.log); return nil })
 	g.Go(func() error {
 		return p.source(ctx, func(s *runtimeconfig.Snapshot) {
@@ -211,16 +226,20 @@ func run(ctx context.Context, o options, p parts) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		return stop(o, p, publicServer, adminServer)
+		delay := o.shutdownDelay
+		if asked.Err() == nil {
+			delay = 0 // a part failed: the sooner the reason is told, the better
+		}
+		return stop(p, delay, publicServer, adminServer)
 	})
 	return g.Wait()
 }
 
 // stop drains: not ready first, then no new connections, then the end.
-func stop(o options, p parts, public, admin *http.Server) error {
+func stop(p parts, delay time.Duration, public, admin *http.Server) error {
 	p.server.Drain()
-	p.log.Info("stopping", "delay", o.shutdownDelay)
-	time.Sleep(o.shutdownDelay)
+	p.log.Info("stopping", "delay", delay)
+	time.Sleep(delay)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return errors.Join(public.Shutdown(ctx), admin.Close())

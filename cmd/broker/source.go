@@ -79,7 +79,11 @@ func newKubeSource(o options, keys *seal.Keys, registry *prometheus.Registry, lo
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
 	if kubeconfig == "" {
-		return rest.InClusterConfig()
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("none is given, and this is not a pod of a cluster: %w", err)
+		}
+		return config, nil
 	}
 	return clientcmd.BuildConfigFromFlags("", kubeconfig)
 }

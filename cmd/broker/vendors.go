@@ -12,9 +12,7 @@ import (
 )
 
 func newVendors() *cobra.Command {
-	vendors := &cobra.Command{Use: "vendors", Short: "Work with vendor manifests"}
-	vendors.AddCommand(newVendorsCheck())
-	return vendors
+	return group(&cobra.Command{Use: "vendors", Short: "Work with vendor manifests"}, newVendorsCheck())
 }
 
 func newVendorsCheck() *cobra.Command {
@@ -38,7 +36,7 @@ other), error (the manifest would not be accepted, or its vendor not served).
 Exit code: 0 if there is neither error nor drift, else 1. It is 1, too, where a
 file cannot be read.`,
 		Example: "  broker vendors check config/vendors\n  broker vendors check --online --json config/vendors/github.yaml",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			checker := &vendorcheck.Checker{}
 			if online {

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package binary
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what should happen soon.
+const Patience = 20 * time.Second
+
+// Build builds a command of this repository into dir.
+func Build(root, dir, command string) (string, error) {
+	path := filepath.Join(dir, command)
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/"+command)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", command, err, out)
+	}
+	return path, nil
+}
+
+// Install is what the brokers of one deployment share.
+type Install struct {
+	T      testing.TB
+	Binary string
+	// Dir holds keyring.json, tls.crt, tls.key and, below config, manifests.
+	Dir string
+	// PublicURL, and the addresses of both listeners.
+	PublicURL, Public, Admin string
+	// Env is the environment besides the parent's, NAME=value.
+	Env []string
+	CA  *Authority
+
+	canary *canary
+}
+
+// New makes an install with a new key ring, which the binary writes.
+func New(t testing.TB, binary string) *Install {
+	t.Helper()
+	in := &Install{T: t, Binary: binary, Dir: t.TempDir(), Public: FreeAddress(t), Admin: FreeAddress(t), CA: NewAuthority(t), canary: newCanary()}
+	in.PublicURL = "https://" + in.Public
+	in.CA.Issue(t, in.Dir, "127.0.0.1")
+	if code, stderr := in.Run("keys", "new", in.Path("keyring.json")); code != 0 {
+		t.Fatalf("keys new: %d %s", code, stderr)
+	}
+	if err := os.Mkdir(in.Path("config"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.canary.check(t) })
+	return in
+}
+
+// Path of a file of the install.
+func (in *Install) Path(name string) string { return filepath.Join(in.Dir, name) }
+
+// Write replaces a file in one step, as editors and kubelets do.
+func (in *Install) Write(name, content string) {
+	in.T.Helper()
+	tmp := in.Path(name) + ".tmp"
+	if err := errors.Join(os.WriteFile(tmp, []byte(content), 0o600), os.Rename(tmp, in.Path(name))); err != nil {
+		in.T.Fatal(err)
+	}
+}
+
+// Remove deletes a file.
+func (in *Install) Remove(name string) {
+	in.T.Helper()
+	if err := os.Remove(in.Path(name)); err != nil {
+		in.T.Fatal(err)
+	}
+}
+
+// Flags of `broker serve` for this install, but for the source.
+func (in *Install) Flags() []string {
+	return []string{
+		"serve", "--public-url", in.PublicURL, "--listen", in.Public, "--admin-listen", in.Admin, "--keyring", in.Path("keyring.json"),
+		"--tls-cert", in.Path("tls.crt"), "--tls-key", in.Path("tls.key"), "--shutdown-delay", "0s",
+	}
+}
+
+// Broker is a running process.
+type Broker struct {
+	in   *Install
+	cmd  *exec.Cmd
+	log  *Buffer
+	done chan struct{}
+	code int
+}
+
+// Start runs a broker over the directory config until the test ends. Flags that
+// are given again replace the ones of Flags.
+func (in *Install) Start(more ...string) *Broker {
+	in.T.Helper()
+	return in.start(append(append(in.Flags(), "--config", in.Path("config")), more...))
+}
+
+// StartWith runs a broker with a source of the caller's choice.
+func (in *Install) StartWith(source ...string) *Broker {
+	in.T.Helper()
+	return in.start(append(in.Flags(), source...))
+}
+
+func (in *Install) start(args []string) *Broker {
+	in.T.Helper()
+	b := &Broker{in: in, log: &Buffer{}, done: make(chan struct{})}
+	b.cmd = in.command(args)
+	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
+	if err := b.cmd.Start(); err != nil {
+		in.T.Fatal(err)
+	}
+	go func() {
+		_ = b.cmd.Wait() // the code tells
+		b.code = b.cmd.ProcessState.ExitCode()
+		close(b.done)
+	}()
+	in.canary.logs = append(in.canary.logs, b.log)
+	in.T.Cleanup(func() { b.Kill() })
+	Eventually(in.T, func() error {
+		select {
+		case <-b.done:
+			in.T.Fatalf("the broker ended at once with %d: %s", b.code, b.log)
+		default:
+		}
+		_, err := b.AdminGet("/healthz")
+		return err
+	})
+	return b
+}
+
+func (in *Install) command(args []string) *exec.Cmd {
+	cmd := exec.Command(in.Binary, args...)
+	cmd.Env = append(os.Environ(), in.Env...)
+	cmd.Dir = in.Dir
+	return cmd
+}
+
+// Run runs the binary to its end, which must come by itself.
+func (in *Install) Run(args ...string) (code int, stderr string) {
+	in.T.Helper()
+	var out, errs Buffer
+	cmd := in.command(args)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		in.T.Fatal(err)
+	}
+	late := time.AfterFunc(Patience, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Wait() // the code tells
+	if !late.Stop() {
+		in.T.Fatalf("broker %s did not end: %s", strings.Join(args, " "), &errs)
+	}
+	in.canary.logs = append(in.canary.logs, &out, &errs)
+	return cmd.ProcessState.ExitCode(), errs.String()
+}
+
+// Log is what the process wrote.
+func (b *Broker) Log() string { return b.log.String() }
+
+// Signal sends SIGTERM.
+func (b *Broker) Signal() {
+	b.in.T.Helper()
+	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		b.in.T.Fatal(err)
+	}
+}
+
+// Wait waits for the end and returns the exit code.
+func (b *Broker) Wait() int {
+	b.in.T.Helper()
+	select {
+	case <-b.done:
+	case <-time.After(Patience + 20*time.Second):
+		b.in.T.Fatalf("the broker did not end: %s", b.log)
+	}
+	return b.code
+}
+
+// Stop ends the broker in order; it is an error where that fails.
+func (b *Broker) Stop() {
+	b.in.T.Helper()
+	b.measure()
+	b.Signal()
+	if code := b.Wait(); code != 0 {
+		b.in.T.Errorf("the broker ended with %d: %s", code, b.log)
+	}
+}
+
+// Kill ends the broker at once, as a crash does.
+func (b *Broker) Kill() {
+	select {
+	case <-b.done:
+		return
+	default:
+	}
+	b.measure()
+	_ = b.cmd.Process.Kill()
+	<-b.done
+}
+
+// measure keeps the metrics for the canary.
+func (b *Broker) measure() {
+	if metrics, err := b.AdminGet("/metrics"); err == nil {
+		b.in.canary.logs = append(b.in.canary.logs, strings.NewReader(metrics))
+	}
+}
+
+// StatusError is an answer other than 200.
+type StatusError struct {
+	Status int
+	Body   string
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
+
+// AdminGet reads a path of the admin listener.
+func (b *Broker) AdminGet(path string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.in.T.Context()), 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.in.Admin+path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	r.Close = true
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = &StatusError{answer.StatusCode, string(body)}
+	}
+	return string(body), err
+}
+
+// Ready waits until the broker serves.
+func (b *Broker) Ready() *Broker {
+	b.in.T.Helper()
+	Eventually(b.in.T, func() error { _, err := b.AdminGet("/readyz"); return err })
+	return b
+}
+
+// Revision is what the admin port says is served.
+type Revision struct {
+	Sequence int64    `json:"sequence"`
+	Revision string   `json:"revision"`
+	KeyIDs   []string `json:"keyIDs"`
+}
+
+// Revision asks for it.
+func (b *Broker) Revision() Revision {
+	b.in.T.Helper()
+	var r Revision
+	body, err := b.AdminGet("/revision")
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &r)
+	}
+	if err != nil {
+		b.in.T.Fatal(err)
+	}
+	return r
+}
+
+// LogHas waits for a line of the log that holds all parts.
+func (b *Broker) LogHas(parts ...string) string {
+	b.in.T.Helper()
+	var found string
+	Eventually(b.in.T, func() error {
+		for line := range strings.Lines(b.Log()) {
+			if holdsAll(line, parts) {
+				found = line
+				return nil
+			}
+		}
+		return fmt.Errorf("no line of the log holds %q:\n%s", parts, b.Log())
+	})
+	return found
+}
+
+func holdsAll(text string, parts []string) bool {
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// Eventually polls a check until it passes.
+func Eventually(t testing.TB, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s: %v", Patience, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// FreeAddress is a loopback address that nobody listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// Buffer is a buffer for many writers.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String is all that was written.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
