@@ -38,7 +38,10 @@ func (e *pageError) Error() string {
 func (e *pageError) Unwrap() error { return e.cause }
 
 // answersJSON tells whether programs and not people call a route.
-func answersJSON(pattern string) bool { return strings.HasSuffix(pattern, "/token") }
+func answersJSON(pattern string) bool {
+	people := strings.HasSuffix(pattern, "/authorize") || strings.HasPrefix(pattern, "/v1/callback") || pattern == "/v1/consent" || pattern == "other"
+	return !people
+}
 
 // asOAuth is the same error for a program.
 func (e *pageError) asOAuth() *oauth.Error {
