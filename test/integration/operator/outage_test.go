@@ -18,6 +18,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers"
@@ -359,4 +360,36 @@ func TestDiscovery(t *testing.T) {
 	if v, ok := b.snapshot.Load().Vendor(vendor.Name); !ok || v.Target == nil || v.Target.Endpoints.Token != "https://acme.example/t" || !v.Target.IssuerParameter {
 		t.Error("the broker lost what was discovered")
 	}
+}
+
+// TestOutage_deafWatch: a watch that stands and says nothing is backed by a
+// GET every 30 seconds.
+func TestOutage_deafWatch(t *testing.T) {
+	in := newInstall(t)
+	in.start()
+	credential := in.credential("acme")
+	in.create(in.vendor(), credential, in.secret("acme", "one"))
+	eventually(t, func() error { return condition(credential, "ResolvedRefs", "True", "ResolvedRefs") })
+	ticks := clocktesting.NewFakeClock(time.Now())
+	b := in.startBroker(func(o *kubesource.Options) {
+		o.Clock = ticks
+		o.Config = rest.CopyConfig(plane.Config)
+		o.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Query().Get("watch") == "" {
+					return next.RoundTrip(r)
+				}
+				silence, end := io.Pipe()
+				context.AfterFunc(r.Context(), func() { _ = end.Close() })
+				return &http.Response{StatusCode: http.StatusOK, Request: r, Body: silence, Header: http.Header{"Content-Type": {"application/json"}}}, nil
+			})
+		})
+	})
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	in.rotate("two")
+	stays(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	eventually(t, func() error {
+		ticks.Step(30 * time.Second)
+		return b.secretIs(in.tenant, in.vendorName(), "two")
+	})
 }
