@@ -23,7 +23,7 @@ type canary struct {
 	mu      sync.Mutex
 	markers map[string]string // secret -> what it is
 	vendors []*fakevendor.Server
-	bodies  []string // answers that hold no tokens
+	bodies  []string // the broker's answers that hold no tokens
 
 	// logs of the processes, and their metrics.
 	logs []any
@@ -73,6 +73,7 @@ func (c *canary) markAuthorization(h http.Header) {
 type listening struct {
 	canary *canary
 	next   http.RoundTripper
+	broker string // address
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -94,10 +95,11 @@ func (l listening) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer, l.canary.hear(answer)
+	return answer, l.canary.hear(answer, r.URL.Host == l.broker)
 }
 
-func (c *canary) hear(answer *http.Response) error {
+// hear notes the secrets of an answer and keeps the broker's bodies.
+func (c *canary) hear(answer *http.Response, broker bool) error {
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return fmt.Errorf("reading an answer: %w", err)
@@ -118,9 +120,11 @@ func (c *canary) hear(answer *http.Response) error {
 		}
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.bodies = append(c.bodies, string(body))
+	if broker {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.bodies = append(c.bodies, string(body))
+	}
 	return nil
 }
 
