@@ -36,14 +36,14 @@ func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenR
 		return err
 	}
 	kept := secret.New(g.Token)
-	res, err := s.vendors.Refresh(r.Context(), e, vendor.RefreshExchange{
+	res, err := s.refreshOnce(r, t, refreshment{grant: g, endpoint: e, presented: secret.New(token), exchange: vendor.RefreshExchange{
 		RefreshToken: kept, RedirectURI: s.PublicURL + g.Callback, Scopes: scopes, Resource: resource,
-	}, vendor.IDTokenCheck{Subject: g.Subject})
+	}})
 	if err != nil {
 		return s.vendorFailure(e, err, nil)
 	}
 	return s.respond(w, r, t, grantResult{
-		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, callback: g.Callback, subject: g.Subject, kept: kept,
+		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, callback: g.Callback, subject: g.Subject, family: g.Family, kept: kept,
 	})
 }
 
@@ -65,7 +65,7 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 	}
 	e, err := s.boundEndpoint(r, g.Binding)
 	if err != nil {
-		return nil, e, oauth.Errorf(oauth.InvalidGrant, "the credential that this refresh token belongs to was changed or removed; sign in again").Because(err)
+		return nil, e, gone(err, oauth.InvalidGrant, "the credential that this refresh token belongs to was changed or removed; sign in again")
 	}
 	if _, allowed := r.config.Allows(t.client, e.Vendor); !allowed {
 		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("vendor is not among the client's vendors any more"))
@@ -73,7 +73,19 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 	if e.Credential.Source != runtimeconfig.SourceBYOC && !r.config.MayUseShared(t.client, e.Vendor) {
 		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this client may not use the vendor's shared credential any more").Because(errors.New("shared use was withdrawn"))
 	}
+	if e.Credential.Source != runtimeconfig.SourceBYOC && bringsOwn(r.config, t.client, e.Vendor) {
+		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this refresh token belongs to the platform's app, and this namespace has an app of its own at the vendor now; sign in again").
+			Because(errors.New("the namespace switched to its own credential"))
+	}
 	return g, e, nil
+}
+
+// bringsOwn tells whether a client would be given its namespace's own
+// credential today. Then the platform's app is out of use for it: grants under
+// two apps side by side would leave nobody sure which one a token is of.
+func bringsOwn(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, v *runtimeconfig.Vendor) bool {
+	own, _ := config.Choose(c, v, "") // one that is not ready counts as well
+	return own != nil && own.Source == runtimeconfig.SourceBYOC
 }
 
 // rawGrant takes a vendor's own refresh token, where that is allowed.
