@@ -53,7 +53,11 @@ func (s *Server) authorize(w http.ResponseWriter, x *exchange) {
 		return
 	}
 	callback := s.callback(get("state"))
-	if code, description := s.checkAuthorize(get); code != "" {
+	code, description := s.checkAuthorize(get)
+	if wrong := s.options.Manners.check(Authorize, query); code == "" && wrong != "" {
+		code, description = "invalid_request", wrong
+	}
+	if code != "" {
 		s.note(func() { x.rec.Error = code })
 		callback.Set("error", code)
 		callback.Set("error_description", description)
@@ -97,6 +101,8 @@ func (s *Server) checkAuthorize(get func(string) string) (code, description stri
 		return "invalid_request", "PKCE with S256 is required"
 	case s.options.PKCE == PKCEOptional && pkce && !wellFormed:
 		return "invalid_request", "PKCE is malformed"
+	case slices.ContainsFunc(s.options.Manners.Scopes, func(scope string) bool { return !slices.Contains(scopes, scope) }):
+		return "invalid_scope", "a scope is missing"
 	case slices.ContainsFunc(scopes, func(scope string) bool { return !s.knownScope(scope) }):
 		return "invalid_scope", "a scope is unknown"
 	case get("request") != "":

@@ -138,7 +138,7 @@ func (s *Server) checkAssertion(x *exchange, client Client, assertion string) st
 		return "assertion: " + err.Error()
 	}
 	issuer := s.origin(x.r) + s.options.IssuerPath
-	good := func(aud string) bool { return aud == issuer || aud == issuer+path(Token) }
+	good := func(aud string) bool { return aud == issuer || aud == s.origin(x.r)+s.place(Token) }
 	switch {
 	case len(claims.Audience) != 1 || !good(claims.Audience[0]):
 		return "assertion: aud must be the issuer or the token endpoint, alone"

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -48,6 +49,7 @@ func (s *Server) idToken(x *exchange, g *grant, bound tokenBinding) (string, err
 	if s.options.IDTokenAlgorithm == "ES256" {
 		t.Header["kid"], t.Sign = kidEC, s.options.Keys.signES256
 	}
+	maps.Copy(t.Claims, s.options.Manners.Claims)
 	if bound.nonce != "" {
 		t.Claims["nonce"] = bound.nonce
 	}

@@ -61,9 +61,10 @@ const (
 type Options struct {
 	// Clients that are registered from the start; AddClient adds more.
 	Clients []Client
-	// Shape is how the vendor spells things.
-	Shape Shape
-	TLS   TLSMode
+	// Shape is how the vendor spells things, and Manners what it insists on.
+	Shape   Shape
+	Manners Manners
+	TLS     TLSMode
 	// IssuerPath makes the issuer one with a path, for example "/tenant".
 	IssuerPath string
 	PKCE       PKCEMode

@@ -64,30 +64,6 @@ func (s *Server) introspect(w http.ResponseWriter, x *exchange) {
 	})
 }
 
-// revoke is RFC 7009: unknown tokens are fine, a refresh token ends its grant.
-func (s *Server) revoke(w http.ResponseWriter, x *exchange) {
-	client, failure := s.authenticate(x)
-	if failure == nil && x.form.Get("token") == "" {
-		failure = invalidRequest("no token")
-	}
-	if failure != nil {
-		s.fail(w, x, failure)
-		return
-	}
-	token := x.form.Get("token")
-	s.note(func() {
-		if g, ok := s.refresh[token]; ok && g.clientID == client.ID {
-			g.revoked = true
-			s.stats.Revocations++
-		}
-		if g, ok := s.access[token]; ok && g.clientID == client.ID {
-			delete(s.access, token)
-			s.stats.Revocations++
-		}
-	})
-	w.WriteHeader(http.StatusOK)
-}
-
 // registration is the client metadata that the vendor reads (RFC 7591 section 2).
 type registration struct {
 	RedirectURIs []string `json:"redirect_uris"`

@@ -128,7 +128,7 @@ func (s *Server) answer(w http.ResponseWriter, x *exchange, status int, answer m
 func (s *Server) read(r *http.Request) *exchange {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	x := &exchange{r: r, form: url.Values{}}
-	if r.Method == http.MethodPost || r.Method == http.MethodPut {
+	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodDelete && len(body) > 0 {
 		x.form, x.bad = s.parseBody(r, body)
 	}
 	r.Body, r.PostForm = io.NopCloser(bytes.NewReader(body)), x.form
@@ -139,6 +139,12 @@ func (s *Server) read(r *http.Request) *exchange {
 
 func (s *Server) endpoint(r *http.Request, form url.Values) Endpoint {
 	path := s.options.IssuerPath
+	if e, ok := s.options.Manners.find(r, form); ok {
+		return e
+	}
+	if len(s.options.Manners.Paths) > 0 && !strings.Contains(r.URL.Path, "/.well-known/") {
+		return Other
+	}
 	switch r.URL.Path {
 	case path + "/authorize":
 		return Authorize

@@ -49,8 +49,9 @@ type Shape struct {
 	Expiry Expiry
 	// TokenType is "Bearer" when empty; Omitted leaves it out.
 	TokenType string
-	// ScopeSeparator, in requests and answers, is a space when empty.
-	ScopeSeparator string
+	// ScopeSeparator is a space when empty, AnswerScopeSeparator the same.
+	ScopeSeparator       string
+	AnswerScopeSeparator string
 	// ScopeParameter of authorization requests is "scope" when empty.
 	ScopeParameter string
 	// OmitScope leaves scope out of token answers.
@@ -106,6 +107,9 @@ func (s Shape) withDefaults() Shape {
 	}
 	if s.ScopeSeparator == "" {
 		s.ScopeSeparator = " "
+	}
+	if s.AnswerScopeSeparator == "" {
+		s.AnswerScopeSeparator = s.ScopeSeparator
 	}
 	if s.ScopeParameter == "" {
 		s.ScopeParameter = "scope"

@@ -43,6 +43,9 @@ func (s *Server) grantTokens(x *exchange) (map[string]any, *oauthError) {
 	if failure != nil {
 		return nil, failure
 	}
+	if wrong := s.options.Manners.checkToken(x); wrong != "" {
+		return nil, invalidRequest(wrong)
+	}
 	switch {
 	case x.endpoint == Refresh:
 		return s.refreshGrant(x, client)
@@ -121,6 +124,9 @@ func (s *Server) refreshGrant(x *exchange, client Client) (map[string]any, *oaut
 	if failure != nil {
 		return nil, failure
 	}
+	if s.options.Manners.RefreshRedirectURI && x.form.Get("redirect_uri") != g.redirectURI {
+		return nil, invalidGrant("redirect_uri differs")
+	}
 	out := issue{scopes: g.scopes} // no nonce: a refreshed ID token carries none
 	if asked := s.options.Shape.splitScopes(x.form.Get("scope")); len(asked) > 0 {
 		if slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(g.scopes, scope) }) {
@@ -169,7 +175,7 @@ type issue struct {
 func (s *Server) issueTokens(x *exchange, g *grant, out issue) (map[string]any, *oauthError) {
 	access := "vendor-access-" + rand.Text()
 	s.note(func() { s.access[access] = g })
-	answer := map[string]any{"access_token": access, "scope": strings.Join(out.scopes, s.options.Shape.ScopeSeparator)}
+	answer := map[string]any{"access_token": access, "scope": strings.Join(out.scopes, s.options.Shape.AnswerScopeSeparator)}
 	if out.refreshToken != "" {
 		answer["refresh_token"] = out.refreshToken
 	}
