@@ -210,7 +210,7 @@ func (s *Server) chooseCredential(r *request, a *authorization) error {
 	}
 	switch {
 	case errors.Is(err, runtimeconfig.ErrCredentialNotReady):
-		return oauth.Errorf(oauth.TemporarilyUnavailable, "the credential for this vendor is not ready: %s; see its status", cred.Display()).Because(errors.New(cred.NotReady))
+		return notReady(cred)
 	case err != nil:
 		return oauth.Errorf(oauth.UnauthorizedClient, "there is no credential for this client at this vendor: bring one with a BYOCCredential, or ask the platform team to share theirs").Because(err)
 	}

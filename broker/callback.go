@@ -116,28 +116,48 @@ func (s *Server) trustAsk(r *request, a ask) (vendor.Endpoint, returnAddress, er
 	}
 	e, err := s.boundEndpoint(r, a.Binding)
 	if err != nil {
-		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again").Because(err)}
+		return vendor.Endpoint{}, back, &redirectError{to: back, err: gone(err, oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again")}
 	}
 	return e, back, nil
 }
 
-// boundEndpoint finds exactly the vendor and credential that a login was bound to.
+// boundEndpoint finds exactly the vendor and credential that a login was bound
+// to. A credential that cannot be used for the moment is temporarily_unavailable,
+// so that nobody is signed out for it; any other error means it is gone.
 func (s *Server) boundEndpoint(r *request, b runtimeconfig.Binding) (vendor.Endpoint, error) {
 	v, ok := r.config.Vendor(b.Vendor)
 	if !ok {
 		return vendor.Endpoint{}, errors.New("vendor is gone")
 	}
 	r.event.vendor = v.Name
-	c, ok := r.config.Bound(b)
-	if !ok {
+	c, err := r.config.Bound(b)
+	if c != nil {
+		r.event.credential = c.Display()
+	}
+	switch {
+	case errors.Is(err, runtimeconfig.ErrCredentialNotReady):
+		return vendor.Endpoint{}, notReady(c)
+	case err != nil:
 		return vendor.Endpoint{}, errors.New("credential was changed or removed")
 	}
-	r.event.credential = c.Display()
 	e, ok := vendor.NewEndpoint(v, c)
-	if !ok || c.NotReady != "" {
-		return vendor.Endpoint{}, errors.New("credential is not ready")
+	if !ok {
+		return vendor.Endpoint{}, errors.New("target has unset variables")
 	}
 	return e, nil
+}
+
+func notReady(c *runtimeconfig.Credential) *oauth.Error {
+	return oauth.Errorf(oauth.TemporarilyUnavailable, "the credential for this vendor is not ready: %s; see its status", c.Display()).Because(errors.New(c.NotReady))
+}
+
+// gone is the error for a login or grant whose credential is gone; one that is
+// only not ready stays temporarily_unavailable.
+func gone(err error, code, what string) *oauth.Error {
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		return e
+	}
+	return oauth.Errorf(code, "%s", what).Because(err)
 }
 
 // checkIssuer defends against mix-up (RFC 9207 section 2.4): where iss is sent

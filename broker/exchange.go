@@ -47,7 +47,7 @@ func (s *Server) redeemCode(w http.ResponseWriter, r *request, t *tokenRequest) 
 	}
 	e, err := s.boundEndpoint(r, g.Binding)
 	if err != nil {
-		return oauth.Errorf(oauth.InvalidGrant, "the credential of this sign-in was changed or removed meanwhile; sign in again").Because(err)
+		return gone(err, oauth.InvalidGrant, "the credential of this sign-in was changed or removed meanwhile; sign in again")
 	}
 	release, err := s.take(r, onceKey("code", g.ID), s.Lifetimes.Code)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Server) redeemCode(w http.ResponseWriter, r *request, t *tokenRequest) 
 	if err != nil {
 		return s.vendorFailure(e, err, release)
 	}
-	return s.respond(w, r, t, grantResult{endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, captured: g.Captured, callback: g.Callback})
+	return s.respond(w, r, t, grantResult{endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, family: g.ID, resource: g.Resource, captured: g.Captured, callback: g.Callback})
 }
 
 // openCode opens the code and checks everything that binds it: client, vendor,

@@ -24,6 +24,8 @@ type grant struct {
 	Callback string                `json:"cb,omitempty"`
 	Subject  string                `json:"su,omitempty"`
 	Token    string                `json:"rt"`
+	// Family is the same for all refresh tokens of one login.
+	Family string `json:"fa,omitempty"`
 	// raw is true for a refresh token of the vendor's own.
 	raw bool
 }
@@ -38,6 +40,7 @@ type grantResult struct {
 	resource []string
 	callback string
 	subject  string
+	family   string
 	// kept is the refresh token in use, for vendors that return none on refresh.
 	kept     secret.Text
 	captured map[string]string
@@ -96,7 +99,7 @@ func (s *Server) refreshTokenFor(r *request, t *tokenRequest, g grantResult, tok
 		subject = g.subject
 	}
 	return r.keys.Seal(seal.RefreshToken, s.Now().Add(s.Lifetimes.Grant), "", &grant{
-		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(),
+		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(), Family: g.family,
 	})
 }
 

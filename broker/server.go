@@ -37,6 +37,8 @@ type Config struct {
 	Keys *seal.Keys
 	// Once takes one-time things.
 	Once once.Store
+	// Shared is what the replicas share through Redis; nil without.
+	Shared Shared
 	// Registry gets the metrics; the admin handler serves it.
 	Registry *prometheus.Registry
 	// Logger gets one event per request.

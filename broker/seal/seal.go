@@ -48,6 +48,8 @@ const (
 	Remembered Purpose = "obm1"
 	// PushedRequest is a pushed authorization request (RFC 9126).
 	PushedRequest Purpose = "obp1"
+	// Answer is a vendor's answer, kept for a moment for whoever asked at the same time.
+	Answer Purpose = "obx1"
 	// LastGood is the copy of the configuration on disk.
 	LastGood Purpose = "obg1"
 )
@@ -129,7 +131,7 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 func (r *Ring) IDs() []string { return r.ids }
 
 // flowPurposes are sealed with the flow keys: they live for minutes.
-func flowPurposes() []Purpose { return []Purpose{Login, Code, Consent, PushedRequest} }
+func flowPurposes() []Purpose { return []Purpose{Login, Code, Consent, PushedRequest, Answer} }
 
 // grantPurposes are sealed with the grant keys: they live for months.
 func grantPurposes() []Purpose { return []Purpose{RefreshToken, ClientID, Remembered, LastGood} }

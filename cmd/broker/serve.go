@@ -16,11 +16,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/oauthbroker/oauth-broker/broker"
 	"github.com/oauthbroker/oauth-broker/broker/client"
@@ -46,6 +49,7 @@ type options struct {
 	publishedNamespace string
 	kubeconfig         string
 	lastGood           string
+	redisURL           string
 	development        bool
 	registration       string
 	registrationToken  string
@@ -81,6 +85,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.publishedNamespace, "published-namespace", "", "namespace of the objects that the operator publishes: serve from a cluster")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "with --published-namespace: kubeconfig file; none means the pod's own")
 	f.StringVar(&o.lastGood, "last-good", "", "with --published-namespace: file that keeps the last good configuration, sealed, for a start while the API server is away")
+	f.StringVar(&o.redisURL, "redis-url", "", "file that holds the URL of a Redis (redis://, rediss://, redis+sentinel://, redis+cluster://) through which replicas take codes, states and client assertions exactly once")
 	f.StringVar(&o.registration, "registration", string(broker.RegistrationDisabled), "who may register clients at the broker (RFC 7591): Disabled, Open or InitialAccessToken; such clients reach only vendors whose selfRegisteredClients is Allowed")
 	f.StringVar(&o.registrationToken, "registration-token", "", "with --registration InitialAccessToken: file that holds the token, at least 32 characters")
 	f.BoolVar(&o.metadataDocuments, "client-id-metadata-documents", false, "accept client ids that are https URLs of client metadata documents, for the same vendors")
@@ -130,6 +135,9 @@ func serve(ctx context.Context, o options) error {
 		return errors.New("--log-level must be debug, info, warn or error")
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	// The libraries log where we do: the certificate watcher, the API client.
+	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
+	klog.SetSlogLogger(log)
 	keys, err := seal.OpenKeys(o.keyRing, time.Now)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--keyring: %w; make one with: broker keys new FILE", err)
@@ -142,10 +150,14 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	taken, err := onceStore(o)
+	if err != nil {
+		return err
+	}
 	config := &live.Config{}
 	server, err := broker.New(broker.Config{
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
-		Once: once.Stateless{}, Registry: registry, Logger: log, Now: time.Now,
+		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Now: time.Now,
 		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins,
 	})
 	if err != nil {
@@ -175,6 +187,29 @@ func readRegistration(o options) (broker.Registration, error) {
 	}
 	g.Token = secret.New(token)
 	return g, nil
+}
+
+// taking is how one-time things are taken.
+type taking struct {
+	store  once.Store
+	shared broker.Shared
+}
+
+// onceStore connects to Redis where there is one. The URL is in a file: it holds
+// a password.
+func onceStore(o options) (taking, error) {
+	if o.redisURL == "" {
+		return taking{store: once.Stateless{}}, nil
+	}
+	b, err := os.ReadFile(o.redisURL)
+	if err != nil {
+		return taking{}, fmt.Errorf("--redis-url: %w", err)
+	}
+	r, err := once.NewRedis(strings.TrimSpace(string(b)))
+	if err != nil {
+		return taking{}, fmt.Errorf("--redis-url: %w", err)
+	}
+	return taking{store: r, shared: r}, nil
 }
 
 // documents makes the fetcher of client id metadata documents, behind the guard

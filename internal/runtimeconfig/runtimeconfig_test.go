@@ -145,7 +145,7 @@ func TestBound_onlyWhileTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := runtimeconfig.NewBinding(v, c)
-	if _, ok := s.Bound(b); !ok {
+	if _, err := s.Bound(b); err != nil {
 		t.Error("the binding does not hold in its own snapshot")
 	}
 	for name, change := range map[string]func(*runtimeconfig.Document){
@@ -158,9 +158,19 @@ func TestBound_onlyWhileTheSame(t *testing.T) {
 	} {
 		d := document()
 		change(&d)
-		if _, ok := load(t, d).Bound(b); ok != (name == "secret rotated") {
-			t.Errorf("%s: still bound: %v", name, ok)
+		if _, err := load(t, d).Bound(b); (err == nil) != (name == "secret rotated") {
+			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestBound_notReadyIsNotGone(t *testing.T) {
+	d := document()
+	v, c := d.Vendors[0], d.Credentials[0]
+	b := runtimeconfig.NewBinding(&v, &c)
+	d.Credentials[0].NotReady, d.Credentials[0].ClientID = "SecretNotFound", ""
+	if _, err := load(t, d).Bound(b); !errors.Is(err, runtimeconfig.ErrCredentialNotReady) {
+		t.Errorf("Bound() = %v: a Secret that is away for a moment must not end sessions", err)
 	}
 }
 

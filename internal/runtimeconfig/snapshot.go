@@ -212,19 +212,26 @@ func (s *Snapshot) Trusts(c *Client, v *Vendor) bool {
 	return !c.AlwaysConsent && (v.Trusted.Has(c.Namespace) || slices.Contains(c.Trusted, v.Name))
 }
 
-// Bound finds the credential that a Binding names, if it is still the same.
-func (s *Snapshot) Bound(b Binding) (*Credential, bool) {
+// Bound finds the credential that a Binding names, if it is still the same:
+// ErrNoCredential where it was changed or removed, ErrCredentialNotReady where it
+// is the same object and cannot be used now.
+func (s *Snapshot) Bound(b Binding) (*Credential, error) {
 	var c *Credential
 	if b.Source == SourceBYOC {
 		c = s.byoc[[2]string{b.Namespace, b.Name}]
 	} else {
 		c = s.platform[b.Vendor]
 	}
-	if c == nil {
-		return nil, false
+	if c == nil || s.vendors[c.Vendor] == nil {
+		return nil, ErrNoCredential
 	}
-	v := s.vendors[c.Vendor]
-	return c, v != nil && NewBinding(v, c) == b
+	if c.NotReady != "" && c.Source == b.Source && c.UID == b.UID && c.Vendor == b.Vendor {
+		return c, ErrCredentialNotReady
+	}
+	if NewBinding(s.vendors[c.Vendor], c) != b {
+		return nil, ErrNoCredential
+	}
+	return c, nil
 }
 
 // Binding identifies the credential of a login. It is sealed into everything

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package once
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis takes things once across all replicas, and makes one of several equal
+// calls do the work. Keys are digests and values are sealed by the caller: a
+// dump of Redis tells nothing.
+type Redis struct {
+	client redis.UniversalClient
+	prefix string
+}
+
+// opTimeout bounds one command: a slow Redis must not hold up requests.
+const opTimeout = 2 * time.Second
+
+// NewRedis connects to the Redis of a URL: redis://, rediss:// (TLS),
+// redis+sentinel://host:port?master_name=NAME, or redis+cluster://host:port,host:port.
+func NewRedis(url string) (*Redis, error) {
+	client, err := dial(url)
+	if err != nil {
+		return nil, err
+	}
+	return &Redis{client: client, prefix: "oauth-broker:1:"}, nil
+}
+
+// Close closes the connections.
+func (r *Redis) Close() error { return r.client.Close() }
+
+// Ping tells whether Redis answers.
+func (r *Redis) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	if err := r.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// Take implements Store.
+func (r *Redis) Take(ctx context.Context, key string, ttl time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	ok, err := r.client.SetNX(ctx, r.prefix+key, "", max(ttl, time.Second)).Result()
+	switch {
+	case err != nil:
+		return fmt.Errorf("redis: %w", err)
+	case !ok:
+		return ErrTaken
+	}
+	return nil
+}
+
+// Release implements Store.
+func (r *Redis) Release(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
+	defer cancel()
+	if err := r.client.Del(ctx, r.prefix+key).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// Taken tells whether key was taken.
+func (r *Redis) Taken(ctx context.Context, key string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	n, err := r.client.Exists(ctx, r.prefix+key).Result()
+	if err != nil {
+		return false, fmt.Errorf("redis: %w", err)
+	}
+	return n > 0, nil
+}
+
+// ErrUnavailable means that Redis did not answer before the work began.
+var ErrUnavailable = errors.New("redis is away")
+
+// Once lets one of all callers with the same key do the work, and gives its
+// answer to the others, and to late ones for as long as keep. An error of the
+// work goes to its caller only; the next one tries itself. lease bounds the work.
+func (r *Redis) Once(ctx context.Context, key string, p OncePolicy, work func() (string, error)) (string, error) {
+	owner := rand.Text()
+	for {
+		answer, mine, err := r.claim(ctx, key, owner, p.Lease)
+		switch {
+		case err != nil:
+			return "", errors.Join(ErrUnavailable, err)
+		case answer != "":
+			return answer, nil
+		case mine:
+			return r.run(ctx, key, owner, p, work)
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(25 * time.Millisecond):
+		}
+	}
+}
+
+// OncePolicy bounds the work and how long its answer is kept.
+type OncePolicy struct {
+	Lease time.Duration
+	Keep  time.Duration
+}
+
+// claim reads the answer, or else tries to become the one who works for it.
+func (r *Redis) claim(ctx context.Context, key, owner string, lease time.Duration) (answer string, mine bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	answer, err = r.client.Get(ctx, r.prefix+"answer:"+key).Result()
+	if err == nil || !errors.Is(err, redis.Nil) {
+		return answer, false, err
+	}
+	mine, err = r.client.SetNX(ctx, r.prefix+"lease:"+key, owner, lease).Result()
+	if err != nil || !mine {
+		return "", false, err
+	}
+	// Another may have finished between the two commands.
+	answer, err = r.client.Get(ctx, r.prefix+"answer:"+key).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", true, nil
+	}
+	return answer, false, err
+}
+
+func (r *Redis) run(ctx context.Context, key, owner string, p OncePolicy, work func() (string, error)) (string, error) {
+	answer, err := work()
+	// The outcome is kept even if the caller went away meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
+	defer cancel()
+	if err == nil {
+		// The caller gets its tokens whether or not they can be kept for a retry.
+		_ = r.client.Set(ctx, r.prefix+"answer:"+key, answer, p.Keep).Err()
+	}
+	_ = r.client.Eval(ctx, releaseLease, []string{r.prefix + "lease:" + key}, owner).Err()
+	return answer, err
+}
+
+// releaseLease deletes a lease only for its owner: one that ran out may be
+// another's by now.
+const releaseLease = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0`
