@@ -43,6 +43,11 @@ func (in *Install) HTTP(vendors ...*fakevendor.Server) *http.Client {
 	}
 }
 
+// TLS trusts the install's CA.
+func (in *Install) TLS() *tls.Config {
+	return &tls.Config{RootCAs: in.CA.pool, MinVersion: tls.VersionTLS12}
+}
+
 // Browser is an ordinary HTTP client with a cookie jar. It follows redirects up
 // to the application, whose host it does not ask.
 func (in *Install) Browser(application string, vendors ...*fakevendor.Server) *http.Client {
