@@ -3,10 +3,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/seal"
@@ -20,6 +23,10 @@ type lastGood struct {
 	path string
 	keys *seal.Keys
 	now  func() time.Time
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	kept *lastGoodContent
 }
 
 type lastGoodContent struct {
@@ -27,12 +34,50 @@ type lastGoodContent struct {
 	Shards map[string][]byte   `json:"shards"`
 }
 
-// lastGoodLife bounds how old a configuration may be and still start a broker.
-const lastGoodLife = 7 * 24 * time.Hour
+const (
+	// lastGoodLife bounds how old a configuration may be and still start a broker.
+	lastGoodLife = 7 * 24 * time.Hour
+	// lastGoodRenewal is how often the file is written again.
+	lastGoodRenewal = time.Hour
+)
 
-// Save writes the file in one step.
-func (l lastGood) Save(index runtimeconfig.Index, shards map[string][]byte) error {
-	sealed, err := l.keys.Ring().Seal(seal.LastGood, l.now().Add(lastGoodLife), "", lastGoodContent{index, shards})
+// Save keeps a document that was loaded from the cluster.
+func (l *lastGood) Save(index runtimeconfig.Index, shards map[string][]byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = &lastGoodContent{index, shards}
+	return l.write()
+}
+
+// Run writes the file again from time to time until ctx ends: a configuration
+// that nobody changes does not grow old, and a new key seals it.
+func (l *lastGood) Run(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := l.renew(); err != nil {
+			l.log.ErrorContext(ctx, "last good configuration not written again", "error", err)
+		}
+	}
+}
+
+func (l *lastGood) renew() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept == nil {
+		return nil // what was restored keeps its age
+	}
+	return l.write()
+}
+
+// write replaces the file in one step.
+func (l *lastGood) write() error {
+	sealed, err := l.keys.Ring().Seal(seal.LastGood, l.now().Add(lastGoodLife), "", l.kept)
 	if err != nil {
 		return err
 	}
@@ -51,13 +96,14 @@ func (l lastGood) Save(index runtimeconfig.Index, shards map[string][]byte) erro
 }
 
 // Restore reads the file; ok is false where there is none that opens.
-func (l lastGood) Restore() (index runtimeconfig.Index, shards map[string][]byte, ok bool) {
-	sealed, err := os.ReadFile(l.path)
-	if err != nil {
-		return index, nil, false
-	}
+func (l *lastGood) Restore() (index runtimeconfig.Index, shards map[string][]byte, ok bool) {
 	var c lastGoodContent
-	if err := l.keys.Ring().Open(seal.LastGood, string(sealed), "", &c); err != nil {
+	sealed, err := os.ReadFile(l.path)
+	if err == nil {
+		err = l.keys.Ring().Open(seal.LastGood, string(sealed), "", &c)
+	}
+	if err != nil {
+		l.log.Warn("no last good configuration to start from", "file", l.path, "error", err)
 		return index, nil, false
 	}
 	return c.Index, c.Shards, true

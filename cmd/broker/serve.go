@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -55,6 +56,7 @@ type options struct {
 	registrationToken  string
 	metadataDocuments  bool
 	corsOrigins        []string
+	trustedProxies     []string
 	shutdownDelay      time.Duration
 	logLevel           string
 }
@@ -90,6 +92,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.registrationToken, "registration-token", "", "with --registration InitialAccessToken: file that holds the token, at least 32 characters")
 	f.BoolVar(&o.metadataDocuments, "client-id-metadata-documents", false, "accept client ids that are https URLs of client metadata documents, for the same vendors")
 	f.StringSliceVar(&o.corsOrigins, "cors-origin", nil, "origins whose scripts may call token, register, revoke, introspect and par (repeatable; * is all)")
+	f.StringSliceVar(&o.trustedProxies, "trusted-proxy", nil, "CIDRs of proxies whose X-Forwarded-For is believed, for limits by address (repeatable)")
 	f.BoolVar(&o.development, "development", false, "allow plain http for a loopback --public-url")
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "time between becoming not ready and closing the listener")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -150,6 +153,10 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := parsePrefixes(o.trustedProxies)
+	if err != nil {
+		return err
+	}
 	taken, err := onceStore(o)
 	if err != nil {
 		return err
@@ -158,7 +165,7 @@ func serve(ctx context.Context, o options) error {
 	server, err := broker.New(broker.Config{
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
 		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Now: time.Now,
-		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins,
+		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies,
 	})
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)
@@ -187,6 +194,18 @@ func readRegistration(o options) (broker.Registration, error) {
 	}
 	g.Token = secret.New(token)
 	return g, nil
+}
+
+func parsePrefixes(texts []string) ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, 0, len(texts))
+	for _, t := range texts {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxy: %q is not a CIDR such as 10.0.0.0/8", t)
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // taking is how one-time things are taken.

@@ -66,15 +66,18 @@ func newKubeSource(o options, keys *seal.Keys, registry *prometheus.Registry, lo
 		Snapshot:  runtimeconfig.Options{LookupEnv: os.LookupEnv, Now: time.Now},
 		OnProblem: func(reason string) { problems.WithLabelValues(reason).Inc() },
 	}
+	kept := &lastGood{path: o.lastGood, keys: keys, now: time.Now, log: log}
 	if o.lastGood != "" {
-		kept := lastGood{path: o.lastGood, keys: keys, now: time.Now}
 		ko.Save, ko.Restore = kept.Save, kept.Restore
 	}
 	s, err := kubesource.New(ko)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error { return ended(s.Run(ctx, set)) }, nil
+	return func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error {
+		go kept.Run(ctx, lastGoodRenewal)
+		return ended(s.Run(ctx, set))
+	}, nil
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
