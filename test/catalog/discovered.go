@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,23 +15,32 @@ import (
 )
 
 // Discovered is what the catalog's metadata documents were last seen to say,
-// by vendor (testdata/discovered.yaml), so that tests need no network.
+// by vendor, so that tests need no network.
 func Discovered(t testing.TB) map[string]translate.Discovered {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(Root(), "test", "catalog", "testdata", "discovered.yaml"))
+	out, err := ReadDiscovered(Root())
 	if err != nil {
 		t.Fatal(err)
+	}
+	return out
+}
+
+// ReadDiscovered reads testdata/discovered.yaml below the repository's root.
+func ReadDiscovered(root string) (map[string]translate.Discovered, error) {
+	content, err := os.ReadFile(filepath.Join(root, "test", "catalog", "testdata", "discovered.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("reading what was discovered: %w", err)
 	}
 	var documents map[string]struct {
 		oauthv1alpha1.Endpoints `json:",inline"`
 		IssuerParameter         bool `json:"issuerParameter"`
 	}
 	if err := yaml.UnmarshalStrict(content, &documents); err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("reading what was discovered: %w", err)
 	}
 	out := make(map[string]translate.Discovered, len(documents))
 	for name, d := range documents {
 		out[name] = translate.Discovered{Endpoints: &d.Endpoints, IssuerParameter: d.IssuerParameter}
 	}
-	return out
+	return out, nil
 }
