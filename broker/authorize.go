@@ -17,6 +17,8 @@ const (
 	maxQuery = 16 << 10
 	// maxState bounds the client's state: it travels in the login's cookie.
 	maxState = 1 << 10
+	// maxNonce bounds the client's nonce, for the same reason.
+	maxNonce = 256
 )
 
 // authorization is an authorization request in the making. The first half is
@@ -51,7 +53,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 	if s.needsConsent(r, a) {
 		return s.showConsent(w, r, a, passed)
 	}
-	return s.toVendor(w, r, &outbound{ask: a.ask(), endpoint: a.endpoint, back: a.back, passed: passed})
+	return s.toVendor(w, r, &outbound{ask: a.ask(), endpoint: a.endpoint, back: a.back, passed: passed, nonce: p.Get("nonce")})
 }
 
 // authorizeParams reads the query, or what was pushed before (RFC 9126).
@@ -172,6 +174,8 @@ func checkProtocol(a *authorization) error {
 		return oauth.Errorf(oauth.InvalidRequest, "code_challenge must be the base64url form of a SHA-256 sum, 43 characters")
 	case len(p.Get("state")) > maxState:
 		return oauth.Errorf(oauth.InvalidRequest, "state is longer than %d bytes", maxState)
+	case len(p.Get("nonce")) > maxNonce:
+		return oauth.Errorf(oauth.InvalidRequest, "nonce is longer than %d bytes", maxNonce)
 	case p.Get("prompt") == "none":
 		return oauth.Errorf(oauth.InteractionRequired, "prompt=none is not supported: the broker keeps no session")
 	}

@@ -28,6 +28,7 @@ type consentRequest struct {
 	ask
 	ID     string            `json:"id"`
 	Passed map[string]string `json:"pa,omitempty"`
+	Nonce  string            `json:"no,omitempty"`
 	// CanRemember repeats what the page offered.
 	CanRemember bool `json:"cr,omitempty"`
 }
@@ -56,7 +57,7 @@ func (s *Server) needsConsent(r *request, a *authorization) bool {
 func (s *Server) showConsent(w http.ResponseWriter, r *request, a *authorization, passed map[string]string) error {
 	now := s.Now()
 	// Ids begin with the time, so that the oldest can be dropped.
-	c := consentRequest{ask: a.ask(), ID: strconv.FormatInt(now.UnixMilli(), 36) + rand.Text(), Passed: passed, CanRemember: !a.client.SelfRegistered && !a.client.AlwaysConsent}
+	c := consentRequest{ask: a.ask(), ID: strconv.FormatInt(now.UnixMilli(), 36) + rand.Text(), Passed: passed, Nonce: a.params.Get("nonce"), CanRemember: !a.client.SelfRegistered && !a.client.AlwaysConsent}
 	half := rand.Text()
 	sealed, err := r.keys.Seal(seal.Consent, now.Add(consentLife), half, c)
 	if err != nil {
@@ -133,7 +134,7 @@ func (s *Server) consent(w http.ResponseWriter, r *request) error {
 				return &redirectError{to: back, err: oauth.AsError(err)}
 			}
 		}
-		return s.toVendor(w, r, &outbound{ask: c.ask, endpoint: e, back: back, passed: c.Passed})
+		return s.toVendor(w, r, &outbound{ask: c.ask, endpoint: e, back: back, passed: c.Passed, nonce: c.Nonce})
 	case "cancel":
 		return &redirectError{to: back, err: oauth.Errorf(oauth.AccessDenied, "the user cancelled the request")}
 	}

@@ -22,6 +22,8 @@ type outbound struct {
 	back     returnAddress
 	// passed are the client's parameters that the vendor lets through.
 	passed map[string]string
+	// nonce of the client's own; empty where it sent none.
+	nonce string
 }
 
 // toVendor seals the login into the browser's cookie and sends the browser to
@@ -45,7 +47,10 @@ func (s *Server) startLogin(w http.ResponseWriter, r *request, o *outbound) (str
 		Verifier: oauth2.GenerateVerifier(), Expires: s.Now().Add(s.Lifetimes.Login),
 	}
 	if o.endpoint.ExpectsNonce(l.Scopes) {
-		l.Nonce = rand.Text()
+		// The client checks the ID token against its own nonce, so that one is sent.
+		if l.Nonce = o.nonce; l.Nonce == "" {
+			l.Nonce = rand.Text()
+		}
 	}
 	state := l.ID
 	if !v.Authorize.HandleState {

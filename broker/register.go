@@ -9,8 +9,10 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/client"
+	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -23,6 +25,9 @@ const invalidToken = "invalid_token"
 // register has two uses. With vendor in the body, at the generic address, it
 // registers an OAuth app at that vendor; otherwise a client of the broker.
 func (s *Server) register(w http.ResponseWriter, r *request) error {
+	if ok, wait := s.registrations.Allow(limit.Address(r.Request, s.TrustedProxies)); !ok {
+		return &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "too many registrations; try again later", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
+	}
 	body, members, err := readJSON(r)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/oauthbroker/oauth-broker/broker/client"
+	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/once"
@@ -53,9 +55,19 @@ type Config struct {
 	// and the like; "*" is all. Metadata can be read from everywhere; authorize,
 	// consent and callback from nowhere. No answer ever allows credentials.
 	CORSOrigins []string
+	// TrustedProxies are those whose X-Forwarded-For is believed, for limits by
+	// address. Nothing else of a request is ever taken from such headers.
+	TrustedProxies []netip.Prefix
 	// Lifetimes of what is sealed; zero values mean the defaults.
 	Lifetimes Lifetimes
 }
+
+// Limits of registration, for each address.
+const (
+	registrationsPerSecond = 0.5
+	registrationBurst      = 20
+	limitedCallers         = 10000
+)
 
 // RegistrationMode says who may register clients at the broker.
 type RegistrationMode string
@@ -93,11 +105,13 @@ type Lifetimes struct {
 // Server is the broker. Make one with New.
 type Server struct {
 	Config
-	auth     client.Authenticator
-	vendors  *vendor.Client
-	metrics  *metrics
-	pages    *pages
-	draining atomic.Bool
+	auth    client.Authenticator
+	vendors *vendor.Client
+	metrics *metrics
+	pages   *pages
+	// registrations slows down callers that register too often.
+	registrations *limit.Limiter
+	draining      atomic.Bool
 }
 
 // New checks c and makes a Server.
@@ -119,6 +133,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Config: c, metrics: newMetrics(c.Registry, c.Config), pages: pages}
+	s.registrations = limit.New(registrationsPerSecond, registrationBurst, limitedCallers, c.Now)
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.metrics.observeCall)
 	return s, nil

@@ -303,6 +303,8 @@ type AuthorizeRequest struct {
 	Parameters []AuthorizeParameter `json:"parameters,omitempty"`
 	// passParameters are parameters of the client's request that go on to the
 	// vendor, for example prompt, login_hint or access_type. Others are dropped.
+	// When absent: prompt, login_hint and max_age for vendors with OpenID Connect
+	// discovery, none for others. nonce always goes on with the scope openid.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=set
 	// +optional

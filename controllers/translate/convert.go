@@ -44,7 +44,7 @@ func convertVendor(v *oauthv1alpha1.OAuthVendor) *runtimeconfig.Vendor {
 	out := &runtimeconfig.Vendor{
 		Name: v.Name, UID: string(v.UID),
 		DisplayName: or(deref(spec.Display).Name, v.Name),
-		Authorize:   convertAuthorize(deref(spec.Authorize)),
+		Authorize:   convertAuthorize(deref(spec.Authorize), spec.Discovery),
 		Callback: runtimeconfig.Callback{
 			Path: convertPath(path), IssuerParameter: convertIssuerParameter(iss),
 			CodeParameter: or(callback.CodeParameter, "code"), CodeLifetimeSeconds: int(or(callback.CodeLifetimeSeconds, 60)), CaptureParameters: callback.CaptureParameters,
@@ -73,12 +73,15 @@ func convertVendor(v *oauthv1alpha1.OAuthVendor) *runtimeconfig.Vendor {
 	return out
 }
 
-func convertAuthorize(a oauthv1alpha1.AuthorizeRequest) runtimeconfig.Authorize {
+func convertAuthorize(a oauthv1alpha1.AuthorizeRequest, d *oauthv1alpha1.Discovery) runtimeconfig.Authorize {
 	out := runtimeconfig.Authorize{
 		OmitResponseType: a.ResponseType == oauthv1alpha1.ResponseTypeOmit,
 		FormPost:         a.ResponseMode == oauthv1alpha1.ResponseModeFormPost,
 		PassParameters:   plain(a.PassParameters),
 		HandleState:      a.State == oauthv1alpha1.StateHandle,
+	}
+	if a.PassParameters == nil && d != nil && d.Type == oauthv1alpha1.DiscoveryOpenIDConnect {
+		out.PassParameters = []string{"prompt", "login_hint", "max_age"}
 	}
 	for _, r := range a.Renames {
 		if out.Renames == nil {

@@ -51,6 +51,26 @@ func TestLogin_answerPassesThroughWithoutLoss(t *testing.T) {
 	}
 }
 
+// A client that speaks OpenID Connect checks the ID token against its own nonce;
+// so does the broker.
+func TestLogin_clientNonceReachesTheIDToken(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	l := h.NewLogin(harness.PublicClient)
+	l.Params.Set("scope", "openid read")
+	l.Params.Set("nonce", "the-clients-own-nonce")
+	l.Walk()
+	var claims jwt.MapClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(good(t, l.Redeem()).Text("id_token"), &claims); err != nil || claims["nonce"] != "the-clients-own-nonce" {
+		t.Errorf("nonce = %v, %v", claims["nonce"], err)
+	}
+	l = h.NewLogin(harness.PublicClient)
+	l.Params.Set("scope", "read")
+	l.Params.Set("nonce", "the-clients-own-nonce")
+	if l.Authorize().Location.Query().Has("nonce") {
+		t.Error("a nonce without openid")
+	}
+}
+
 func TestLogin_nonceReachesTheIDToken(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	l := h.NewLogin(harness.WebClient)

