@@ -130,7 +130,7 @@ func files(t *testing.T, suffix string) []string {
 			return err
 		}
 		hidden := name != "." && strings.HasPrefix(d.Name(), ".")
-		if d.IsDir() && (hidden || slices.Contains([]string{"bin", "dist", "testdata"}, d.Name())) {
+		if d.IsDir() && (hidden || slices.Contains([]string{"bin", "dist", "node_modules", "testdata"}, d.Name())) {
 			return fs.SkipDir
 		}
 		if !d.IsDir() && strings.HasSuffix(name, suffix) {
