@@ -97,7 +97,7 @@ func (c *canary) markAuthorization(h http.Header) {
 }
 
 func (c *canary) markValues(where string, values url.Values) {
-	for _, name := range []string{"state", "code", "code_verifier", "client_secret", "client_assertion", "refresh_token", "access_token"} {
+	for _, name := range []string{"state", "code", "code_verifier", "client_secret", "client_assertion", "refresh_token", "access_token", "token"} {
 		for _, v := range values[name] {
 			c.mark(name+" of a "+where, v)
 		}
@@ -120,20 +120,34 @@ func (c *canary) response(resp *http.Response) error {
 	for _, cookie := range resp.Cookies() {
 		c.mark("cookie", cookie.Value)
 	}
-	var tokens struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-		ID      string `json:"id_token"`
-	}
-	if resp.StatusCode == http.StatusOK && json.Unmarshal(body, &tokens) == nil && tokens.Access != "" {
-		c.mark("access token", tokens.Access)
-		c.mark("refresh token", tokens.Refresh)
-		c.mark("ID token", tokens.ID)
+	if resp.StatusCode <= http.StatusCreated && c.markTokens(body) {
 		c.good = append(c.good, string(body))
 		return nil
 	}
 	c.bodies = append(c.bodies, string(body))
 	return nil
+}
+
+// markTokens notes the secrets of a token answer or a registration, which must
+// stand in it; ok is false for any other body.
+func (c *canary) markTokens(body []byte) (ok bool) {
+	var tokens struct {
+		Access       string `json:"access_token"`
+		Refresh      string `json:"refresh_token"`
+		ID           string `json:"id_token"`
+		ClientID     string `json:"client_id"`
+		Secret       string `json:"client_secret"`
+		Registration string `json:"registration_access_token"`
+	}
+	if json.Unmarshal(body, &tokens) != nil || tokens.Access == "" && tokens.ClientID == "" {
+		return false
+	}
+	c.mark("access token", tokens.Access)
+	c.mark("refresh token", tokens.Refresh)
+	c.mark("ID token", tokens.ID)
+	c.mark("client secret of a registration", tokens.Secret)
+	c.mark("registration access token", tokens.Registration)
+	return true
 }
 
 // CheckNoSecrets searches logs, metrics and error answers for every secret that

@@ -36,6 +36,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/oauthbroker/oauth-broker/broker"
+	"github.com/oauthbroker/oauth-broker/broker/client"
+	"github.com/oauthbroker/oauth-broker/broker/guard"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/once"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
@@ -60,6 +62,12 @@ type Options struct {
 	Once once.Store
 	// Lifetimes of what is sealed.
 	Lifetimes broker.Lifetimes
+	// Registration says who may register clients; nobody when zero.
+	Registration broker.Registration
+	// Guard shapes the fetcher of client id metadata documents; nil accepts none.
+	Guard *guard.Options
+	// CORSOrigins may call token, register and the like from scripts.
+	CORSOrigins []string
 }
 
 // Harness is the running brokers.
@@ -101,6 +109,7 @@ func Start(t testing.TB, o Options) *Harness {
 	for _, k := range append(h.ring.Flow, h.ring.Grant...) {
 		h.canary.plant("sealing key", k.Secret.Reveal())
 	}
+	h.canary.plant("initial access token of the broker", o.Registration.Token.Reveal())
 	ca := newAuthority(t)
 	h.router = &router{canary: h.canary, vendors: map[string]http.RoundTripper{}}
 	for n := range o.Replicas {
@@ -122,6 +131,7 @@ func (h *Harness) startReplica(number int, ca *authority) *replica {
 	r.server, err = broker.New(broker.Config{
 		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: h.options.Once, Registry: prometheus.NewRegistry(),
 		Logger: log.With("replica", number), Now: h.Clock.Now, Lifetimes: h.options.Lifetimes,
+		Registration: h.options.Registration, Documents: h.documents(), CORSOrigins: h.options.CORSOrigins,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -138,6 +148,14 @@ func (h *Harness) startReplica(number int, ca *authority) *replica {
 	})
 	h.t.Cleanup(func() { r.kill() })
 	return r
+}
+
+// documents fetches for one replica: replicas share no cache.
+func (h *Harness) documents() *client.Documents {
+	if h.options.Guard == nil {
+		return nil
+	}
+	return client.NewDocuments(guard.NewClient(*h.options.Guard), h.Clock.Now)
 }
 
 // Apply makes every replica serve d.
@@ -172,6 +190,9 @@ func clone(t testing.TB, d runtimeconfig.Document) runtimeconfig.Document {
 	copyJSON(t, d.Credentials, &out.Credentials)
 	for i, c := range d.Credentials { // secrets do not travel as JSON
 		out.Credentials[i].ClientSecret, out.Credentials[i].PrivateKey = c.ClientSecret, c.PrivateKey
+	}
+	for i, v := range d.Vendors {
+		out.Vendors[i].Registration.InitialAccessToken = v.Registration.InitialAccessToken
 	}
 	return out
 }
@@ -228,6 +249,7 @@ func (h *Harness) StartVendor(o fakevendor.Options) *fakevendor.Server {
 	for _, c := range o.Clients {
 		h.canary.plant("client secret at the vendor", c.Secret)
 	}
+	h.canary.plant("initial access token at the vendor", o.InitialAccessToken)
 	h.canary.watch(v)
 	return v
 }
