@@ -37,7 +37,9 @@ const (
 	consentLife    = 10 * time.Minute
 	rememberedLife = 30 * 24 * time.Hour
 	// maxConsents is how many consent pages one browser can have open.
-	maxConsents = 16
+	maxConsents = 8
+	// maxRemembered bounds the bytes of all remembered consents of one browser.
+	maxRemembered = 1500
 )
 
 // needsConsent tells whether the user has to agree first. On a credential of the
@@ -211,8 +213,29 @@ func (s *Server) remember(w http.ResponseWriter, r *request, a ask) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, s.cookie(s.cookieName(cookieRemembered, name), sealed, rememberedLife))
+	c := s.cookie(s.cookieName(cookieRemembered, name), sealed, rememberedLife)
+	if s.dropOldRemembered(w, r, c) {
+		http.SetCookie(w, c)
+	}
 	return nil
+}
+
+// dropOldRemembered makes room for a new cookie; it tells whether there is any.
+// Browsers send the oldest first (RFC 6265 section 5.4).
+func (s *Server) dropOldRemembered(w http.ResponseWriter, r *request, add *http.Cookie) bool {
+	size := len(add.Name) + len(add.Value)
+	fits := size <= maxRemembered
+	var others []*http.Cookie
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, s.cookieName(cookieRemembered, "")) && c.Name != add.Name {
+			others, size = append(others, c), size+len(c.Name)+len(c.Value)
+		}
+	}
+	for ; fits && size > maxRemembered; others = others[1:] {
+		http.SetCookie(w, s.cookie(others[0].Name, "", 0))
+		size -= len(others[0].Name) + len(others[0].Value)
+	}
+	return fits
 }
 
 // remembered tells whether this browser gave the same consent before. Another

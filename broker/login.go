@@ -44,8 +44,9 @@ const (
 	maxLogins = 8
 	// maxCookie bounds one login's cookie; browsers refuse more than 4096 bytes.
 	maxCookie = 3800
-	// maxCookies bounds all of them, below what proxies take as one header.
-	maxCookies = 7 << 10
+	// maxCookies bounds all of them: together with the cookies of consent they
+	// stay below the 8 KiB that proxies take as one header.
+	maxCookies = 5500
 )
 
 // The kinds of cookies, by how their names begin.

@@ -171,7 +171,7 @@ func judgeRedirectURI(uri string) (loopback bool, problem string) {
 	switch {
 	case len(uri) > maxRedirectURI:
 		return false, "is too long"
-	case err != nil || !clean(uri) || strings.ContainsAny(uri, " \\*<>\"'`{}|^") || u.Opaque != "":
+	case err != nil || !ascii(uri) || strings.ContainsAny(uri, " \\*<>\"'`{}|^") || u.Opaque != "":
 		return false, "is not a plain absolute URI"
 	case u.Fragment != "" || strings.Contains(uri, "#"):
 		return false, "has a fragment"
@@ -192,6 +192,12 @@ func judgeRedirectURI(uri string) (loopback bool, problem string) {
 		return false, "must be https; http is for localhost, 127.0.0.1 and [::1] only"
 	}
 	return false, "must be https, or http of a loopback host"
+}
+
+// ascii is what a URI consists of (RFC 3986 section 2). A host in other letters
+// is written in its xn-- form, which looks like no other host.
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f })
 }
 
 func plainHost(u *url.URL) bool {

@@ -69,8 +69,8 @@ func IsDocumentURL(id string) bool { return strings.HasPrefix(id, "https://") }
 // segments, no fragment, no user information; and no IP literal.
 func checkDocumentURL(id string) error {
 	u, err := url.Parse(id)
-	if err != nil || len(id) > maxDocumentURL || !clean(id) || u.Scheme != "https" || u.User != nil ||
-		strings.Contains(id, "#") || strings.ContainsAny(id, " \\") || u.Path == "" || u.Path == "/" || !plainHost(u) || dotSegments(u) {
+	if err != nil || len(id) > maxDocumentURL || !ascii(id) || u.Scheme != "https" || u.User != nil ||
+		strings.Contains(id, "#") || strings.Contains(id, "\\") || u.Path == "" || u.Path == "/" || !plainHost(u) || dotSegments(u) {
 		return ErrDocument
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil || u.Hostname() == "" || !strings.Contains(u.Hostname(), ".") {
