@@ -217,3 +217,10 @@ func tokenTypeOf(r runtimeconfig.TokenResponse) string {
 	}
 	return "bearer"
 }
+
+// At tells a server that somebody else serves where it is reached, for example
+// http://127.0.0.1:9000.
+func (s *Server) At(base string) *Server {
+	s.note(func() { s.base = base })
+	return s
+}

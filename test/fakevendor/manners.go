@@ -72,6 +72,12 @@ func (m Manners) has(e Endpoint) bool {
 	return ok || len(m.Paths) == 0
 }
 
+// Has tells whether a request is for one of this vendor's places.
+func (s *Server) Has(r *http.Request) bool {
+	_, ok := s.options.Manners.find(r, url.Values{})
+	return ok
+}
+
 // matches compares a path with one that may hold ClientIDInPath.
 func matches(pattern, path string) bool {
 	before, after, named := strings.Cut(pattern, ClientIDInPath)
