@@ -6,7 +6,6 @@ package catalog_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -128,7 +127,7 @@ func startOperator(t *testing.T) string {
 	discovered := catalog.Discovered(t)
 	own := controllers.Options{
 		PublicURL: "https://broker.example", Namespace: system, PublishedNamespace: published, BrokerClass: "default",
-		KeyRingSecret: "oauth-broker-keyring", Now: time.Now, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		KeyRingSecret: "oauth-broker-keyring", Now: time.Now, Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		Discover: func(_ context.Context, v *oauthv1alpha1.OAuthVendor) translate.Discovered { return discovered[v.Name] },
 	}
 	scheme := runtime.NewScheme()
