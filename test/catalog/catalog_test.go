@@ -63,7 +63,7 @@ func TestCatalog_filesAreNamedAndListed(t *testing.T) {
 
 func TestCatalog_manifestsAreSourced(t *testing.T) {
 	for _, v := range Vendors(t) {
-		for _, source := range strings.FieldsSeq(v.Annotations[AnnotationSource]) {
+		for source := range strings.FieldsSeq(v.Annotations[AnnotationSource]) {
 			if u, err := url.Parse(source); err != nil || u.Scheme != "https" || u.Host == "" {
 				t.Errorf("%s: source %q is not an https URL", v.Name, source)
 			}
@@ -157,7 +157,7 @@ func TestCatalog_everyVendorHasAGuide(t *testing.T) {
 		if !strings.Contains(text, "/v1/callback/"+v.Name) {
 			t.Errorf("%s: the guide does not give the redirect URI", v.Name)
 		}
-		for _, source := range strings.FieldsSeq(v.Annotations[AnnotationSource]) {
+		for source := range strings.FieldsSeq(v.Annotations[AnnotationSource]) {
 			if !strings.Contains(text, source) {
 				t.Errorf("%s: the guide does not list the source %s", v.Name, source)
 			}
