@@ -83,14 +83,23 @@ func (s *Server) mayRegister(r *request) error {
 	case RegistrationOpen:
 		return nil
 	case RegistrationInitialAccessToken:
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if ok && s.Registration.Token.Equal(secret.New(token)) {
+		if token := bearer(r); !token.Empty() && s.Registration.Token.Equal(token) {
 			return nil
 		}
 		return &oauth.Error{Code: invalidToken, Description: "registration needs the initial access token of this broker", Status: http.StatusUnauthorized, Bearer: true}
 	case RegistrationDisabled:
 	}
 	return &oauth.Error{Code: oauth.AccessDenied, Description: "this broker does not take registrations: ask the platform team for a BrokerClient", Status: http.StatusForbidden}
+}
+
+// bearer is the token of the Authorization header (RFC 6750 section 2.1); empty
+// where there is none.
+func bearer(r *request) secret.Text {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return secret.Text{}
+	}
+	return secret.New(token)
 }
 
 // registrationResponse is the client information response (RFC 7591 section
@@ -128,8 +137,7 @@ func (s *Server) readRegistration(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return refused.Because(err)
 	}
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if err := g.CheckRegistrationToken(token); err != nil {
+	if err := g.CheckRegistrationToken(bearer(r)); err != nil {
 		return refused.Because(err)
 	}
 	r.event.client = clientName(g.Client())

@@ -17,7 +17,6 @@ import (
 // Metadata is the client metadata that the broker understands (RFC 7591 section
 // 2). Other members are ignored.
 type Metadata struct {
-	ClientID        string   `json:"client_id,omitempty"`
 	ClientName      string   `json:"client_name,omitempty"`
 	RedirectURIs    []string `json:"redirect_uris"`
 	AuthMethod      string   `json:"token_endpoint_auth_method"`
@@ -70,10 +69,28 @@ func ParseMetadata(b []byte) (*Metadata, error) {
 		}
 	}
 	m := &Metadata{}
-	if err := json.Unmarshal(b, m); err != nil {
+	if err := decodeExactly(members, m); err != nil {
 		return nil, oauth.Errorf(InvalidClientMetadata, "a member has the wrong type")
 	}
 	return m, m.complete()
+}
+
+// decodeExactly fills in m from the members that are spelled as they should be.
+// encoding/json alone would take REDIRECT_URIS for redirect_uris.
+func decodeExactly(members map[string]json.RawMessage, m *Metadata) error {
+	known := map[string]json.RawMessage{}
+	for _, name := range []string{
+		"client_name", "redirect_uris", "token_endpoint_auth_method", "grant_types", "response_types", "application_type", "jwks",
+	} {
+		if v, ok := members[name]; ok {
+			known[name] = v
+		}
+	}
+	b, err := json.Marshal(known)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, m)
 }
 
 func webPage(v json.RawMessage) bool {
@@ -171,7 +188,7 @@ func judgeRedirectURI(uri string) (loopback bool, problem string) {
 	switch {
 	case len(uri) > maxRedirectURI:
 		return false, "is too long"
-	case err != nil || !ascii(uri) || strings.ContainsAny(uri, " \\*<>\"'`{}|^") || u.Opaque != "":
+	case err != nil || !ascii(uri) || strings.ContainsAny(uri, " \\*<>\"'`{}|^") || u.Opaque != "" || !strings.HasPrefix(uri, u.Scheme+":"):
 		return false, "is not a plain absolute URI"
 	case u.Fragment != "" || strings.Contains(uri, "#"):
 		return false, "has a fragment"

@@ -163,30 +163,24 @@ func (d *Documents) fetch(ctx context.Context, id string) (*runtimeconfig.Client
 // parseDocument reads a document. The id in it must be its own URL, and it
 // cannot hold a shared secret: everybody can read it.
 func parseDocument(id string, body []byte) (*runtimeconfig.Client, error) {
-	var head struct {
-		ID     string          `json:"client_id"`
-		Secret json.RawMessage `json:"client_secret"`
-		Method string          `json:"token_endpoint_auth_method"`
-	}
-	if err := json.Unmarshal(body, &head); err != nil {
+	members, err := oauth.DecodeObject(body)
+	if err != nil {
 		return nil, errors.New("not a JSON object")
 	}
+	_, hasSecret := members["client_secret"]
+	method, hasMethod := members["token_endpoint_auth_method"]
 	switch {
-	case head.ID != id:
+	case textOf(members["client_id"]) != id:
 		return nil, errors.New("client_id in it is not its URL")
-	case head.Secret != nil:
+	case hasSecret:
 		return nil, errors.New("it holds a client_secret")
-	case head.Method == "":
+	case !hasMethod:
 		// The default of RFC 7591, client_secret_basic, cannot be meant here.
-		members, err := oauth.DecodeObject(body)
-		if err != nil {
-			return nil, err
-		}
-		members["token_endpoint_auth_method"] = json.RawMessage(`"none"`)
+		members["token_endpoint_auth_method"] = json.RawMessage(`"` + authNone + `"`)
 		if body, err = json.Marshal(members); err != nil {
 			return nil, err
 		}
-	case head.Method != authNone && head.Method != authPrivateKeyJWT:
+	case textOf(method) != authNone && textOf(method) != authPrivateKeyJWT:
 		return nil, errors.New("token_endpoint_auth_method needs a shared secret")
 	}
 	m, err := ParseMetadata(body)
@@ -194,6 +188,15 @@ func parseDocument(id string, body []byte) (*runtimeconfig.Client, error) {
 		return nil, err
 	}
 	return m.client(id), nil
+}
+
+// textOf is the text of a JSON string, and empty for anything else.
+func textOf(v json.RawMessage) string {
+	var s string
+	if json.Unmarshal(v, &s) != nil {
+		return ""
+	}
+	return s
 }
 
 // documentAge reads max-age within bounds. no-store and no-cache mean the least.

@@ -135,8 +135,8 @@ func (m *Metadata) client(id string) *runtimeconfig.Client {
 }
 
 // CheckRegistrationToken tells whether token reads the registration of g.
-func (g *Registered) CheckRegistrationToken(token string) error {
-	if token == "" || !g.RegistrationToken.Equal(secret.New(token)) {
+func (g *Registered) CheckRegistrationToken(token secret.Text) error {
+	if token.Empty() || !g.RegistrationToken.Equal(token) {
 		return errors.New("wrong registration access token")
 	}
 	return nil

@@ -228,13 +228,15 @@ func TestRedTeam_B08_ChangedBetweenPageAndAnswer(t *testing.T) {
 		change func(d *runtimeconfig.Document)
 		code   string
 	}{
-		"another app":       {func(d *runtimeconfig.Document) { d.Credentials[0].ClientID = "another-app" }, "server_error"},
-		"no app":            {func(d *runtimeconfig.Document) { d.Credentials = nil }, "server_error"},
-		"app not ready":     {func(d *runtimeconfig.Document) { d.Credentials[0].NotReady = "SecretNotFound" }, "temporarily_unavailable"},
-		"another issuer":    {func(d *runtimeconfig.Document) { d.Vendors[0].Target.Issuer = "https://other.example" }, "server_error"},
-		"no such client":    {func(d *runtimeconfig.Document) { d.Clients = d.Clients[1:] }, ""},
-		"other redirect":    {func(d *runtimeconfig.Document) { d.Clients[0].RedirectURIs = []string{"https://other.example/cb"} }, ""},
-		"a new secret only": {func(d *runtimeconfig.Document) { d.Credentials[0].ClientSecret = secret.New("another-app-secret-0123456789") }, "-"},
+		"another app":    {func(d *runtimeconfig.Document) { d.Credentials[0].ClientID = "another-app" }, "server_error"},
+		"no app":         {func(d *runtimeconfig.Document) { d.Credentials = nil }, "server_error"},
+		"app not ready":  {func(d *runtimeconfig.Document) { d.Credentials[0].NotReady = "SecretNotFound" }, "temporarily_unavailable"},
+		"another issuer": {func(d *runtimeconfig.Document) { d.Vendors[0].Target.Issuer = "https://other.example" }, "server_error"},
+		"no such client": {func(d *runtimeconfig.Document) { d.Clients = d.Clients[1:] }, ""},
+		"other redirect": {func(d *runtimeconfig.Document) { d.Clients[0].RedirectURIs = []string{"https://other.example/cb"} }, ""},
+		"a new secret only": {func(d *runtimeconfig.Document) {
+			d.Credentials[0].ClientSecret = secret.New("another-app-secret-0123456789")
+		}, "-"},
 	} {
 		h := harness.Standard(t, untrusted(nil))
 		l := h.NewLogin(harness.PublicClient)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -60,6 +61,7 @@ func sendJSON(t *testing.T, h *harness.Harness, address string, document any, au
 	if len(authorization) > 0 {
 		header.Set("Authorization", authorization[0])
 	}
+	h.Clock.Advance(2 * time.Second) // slower than the limit of registrations
 	return h.Send(http.MethodPost, address, string(body), header)
 }
 
