@@ -71,7 +71,8 @@ func (s *Source) load(ctx context.Context, object *corev1.Secret) error {
 	}
 	if s.current != nil && s.current.Sequence == index.Sequence && s.current.Revision == index.Revision() {
 		s.index.sequence, s.loaded = index.Sequence, true
-		return nil // only what concerns the publisher changed
+		s.keep(ctx, index, nil) // what was restored is current: it is young again
+		return nil              // only what concerns the publisher changed
 	}
 	got, err := s.fetch(ctx, index.Missing(s.current))
 	if err != nil {
