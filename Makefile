@@ -75,6 +75,14 @@ test-unit: ## Run the tests that need no control plane, with the race detector.
 test-integration: controlplane ## Run the tests against a real API server, with the race detector.
 	@$(STEP) 'integration tests' go test -race -count=1 -timeout=15m ./test/integration/...
 
+.PHONY: test-modules
+test-modules:
+	@$(STEP) 'npm modules of the tests' hack/npm-ci.sh test
+
+.PHONY: test-interop
+test-interop: test-modules ## Let unmodified OAuth and MCP clients (npm) log in through the built broker.
+	@$(STEP) 'interoperability' go test -tags=interop -count=1 -timeout=10m -v ./test/interop
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@hack/fuzz.sh $(FUZZTIME)
