@@ -15,6 +15,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X $(MODULE)/internal/version.linked=$(VERSION)@$(COMMIT)
 
+IMAGE ?= ghcr.io/oauthbroker/oauth-broker
+
 TOOL := go tool -modfile=hack/tools/go.mod
 STEP := hack/progress.sh
 FUZZTIME ?= 10s
@@ -39,6 +41,11 @@ run: controlplane ## Start control plane, operator, two brokers and an OpenID pr
 .PHONY: build
 build: ## Build bin/manager and bin/broker.
 	@$(STEP) 'build $(VERSION)' env CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: image
+image: ## Build the image for amd64 and arm64 into dist/image, with Go alone; PUSH=REGISTRY/NAME:TAG uploads it.
+	@$(STEP) 'image $(VERSION)' go -C hack/image run . --version '$(VERSION)' --commit '$(COMMIT)' \
+		--tag '$(IMAGE):$(subst +,-,$(VERSION))' --created "$$(git log -1 --format=%ct 2>/dev/null || echo 0)" $(if $(PUSH),--push '$(PUSH)')
 
 .PHONY: controlplane
 controlplane: ## Build kube-apiserver, etcd and kubectl into the cache directory (once, about 5 minutes).
