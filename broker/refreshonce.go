@@ -23,7 +23,7 @@ type Shared interface {
 	// Taken tells whether a key was taken.
 	Taken(ctx context.Context, key string) (bool, error)
 	// Once lets one caller of a key do the work and gives the others its answer.
-	Once(ctx context.Context, key string, p once.OncePolicy, work func() (string, error)) (string, error)
+	Once(ctx context.Context, key string, p once.Policy, work func() (string, error)) (string, error)
 }
 
 const (
@@ -57,7 +57,7 @@ func (s *Server) refreshOnce(r *request, t *tokenRequest, f refreshment) (*vendo
 		return nil, err
 	}
 	key := f.key(t.client)
-	policy := once.OncePolicy{Lease: time.Duration(f.endpoint.Vendor.Transport.TimeoutSeconds)*time.Second + 5*time.Second, Keep: answerLife}
+	policy := once.Policy{Lease: time.Duration(f.endpoint.Vendor.Transport.TimeoutSeconds)*time.Second + 5*time.Second, Keep: answerLife}
 	sealed, err := s.Shared.Once(r.Context(), key, policy, func() (string, error) {
 		if err := s.checkReuse(r, f); err != nil {
 			return "", err
@@ -110,7 +110,10 @@ func (s *Server) checkFamily(r *request, f refreshment) error {
 // (OAuth 2.1 section 4.3.1).
 func (s *Server) checkReuse(r *request, f refreshment) error {
 	used, err := s.Shared.Taken(r.Context(), onceKey("used", f.presented.Reveal()))
-	if err != nil || !used {
+	if err != nil {
+		return sharedAway(err)
+	}
+	if !used {
 		return nil
 	}
 	if soon, err := s.Shared.Taken(r.Context(), onceKey("used-now", f.presented.Reveal())); err != nil || soon {

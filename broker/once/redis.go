@@ -87,7 +87,7 @@ var ErrUnavailable = errors.New("redis is away")
 // Once lets one of all callers with the same key do the work, and gives its
 // answer to the others, and to late ones for as long as keep. An error of the
 // work goes to its caller only; the next one tries itself. lease bounds the work.
-func (r *Redis) Once(ctx context.Context, key string, p OncePolicy, work func() (string, error)) (string, error) {
+func (r *Redis) Once(ctx context.Context, key string, p Policy, work func() (string, error)) (string, error) {
 	owner := rand.Text()
 	for {
 		answer, mine, err := r.claim(ctx, key, owner, p.Lease)
@@ -97,7 +97,7 @@ func (r *Redis) Once(ctx context.Context, key string, p OncePolicy, work func() 
 		case answer != "":
 			return answer, nil
 		case mine:
-			return r.run(ctx, key, owner, p, work)
+			return r.run(ctx, claim{key, owner, p.Keep}, work)
 		}
 		select {
 		case <-ctx.Done():
@@ -107,8 +107,8 @@ func (r *Redis) Once(ctx context.Context, key string, p OncePolicy, work func() 
 	}
 }
 
-// OncePolicy bounds the work and how long its answer is kept.
-type OncePolicy struct {
+// Policy bounds the work and how long its answer is kept.
+type Policy struct {
 	Lease time.Duration
 	Keep  time.Duration
 }
@@ -133,16 +133,22 @@ func (r *Redis) claim(ctx context.Context, key, owner string, lease time.Duratio
 	return answer, false, err
 }
 
-func (r *Redis) run(ctx context.Context, key, owner string, p OncePolicy, work func() (string, error)) (string, error) {
+// claim is one caller's right to do the work of a key.
+type claim struct {
+	key, owner string
+	keep       time.Duration
+}
+
+func (r *Redis) run(ctx context.Context, c claim, work func() (string, error)) (string, error) {
 	answer, err := work()
 	// The outcome is kept even if the caller went away meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 	defer cancel()
 	if err == nil {
 		// The caller gets its tokens whether or not they can be kept for a retry.
-		_ = r.client.Set(ctx, r.prefix+"answer:"+key, answer, p.Keep).Err()
+		_ = r.client.Set(ctx, r.prefix+"answer:"+c.key, answer, c.keep).Err()
 	}
-	_ = r.client.Eval(ctx, releaseLease, []string{r.prefix + "lease:" + key}, owner).Err()
+	_ = r.client.Eval(ctx, releaseLease, []string{r.prefix + "lease:" + c.key}, c.owner).Err()
 	return answer, err
 }
 

@@ -169,6 +169,9 @@ func (h *Harness) CheckNoSecrets(t testing.TB) {
 		c.markers[p] = "something that begins with " + p
 	}
 	places := map[string]string{"the log": h.Logs(), "the metrics": h.Metrics(), "an error answer or page": strings.Join(c.bodies, "\n")}
+	for place, read := range h.options.Look {
+		places[place] = read()
+	}
 	for place, text := range places {
 		for value, what := range c.markers {
 			if strings.Contains(text, value) {

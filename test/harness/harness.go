@@ -58,8 +58,11 @@ type Options struct {
 	Replicas int
 	// Env is the brokers' environment.
 	Env map[string]string
-	// Once takes one-time things; once.Stateless when nil.
-	Once once.Store
+	// Redis is the URL of the Redis that the replicas share, each through
+	// connections of its own; empty is the profile without.
+	Redis string
+	// Look are more places that are searched for secrets at the end, by name.
+	Look map[string]func() string
 	// Lifetimes of what is sealed.
 	Lifetimes broker.Lifetimes
 	// Registration says who may register clients; nobody when zero.
@@ -101,9 +104,6 @@ func Start(t testing.TB, o Options) *Harness {
 	if o.Replicas == 0 {
 		o.Replicas = 2
 	}
-	if o.Once == nil {
-		o.Once = once.Stateless{}
-	}
 	h := &Harness{Clock: &Clock{}, t: t, options: o, logs: &buffer{}, canary: &canary{markers: map[string]string{}}}
 	h.ring = keyring.New(h.Clock.Now())
 	for _, k := range append(h.ring.Flow, h.ring.Grant...) {
@@ -128,8 +128,9 @@ func (h *Harness) startReplica(number int, ca *authority) *replica {
 		h.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	taken, shared := h.once()
 	r.server, err = broker.New(broker.Config{
-		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: h.options.Once, Registry: prometheus.NewRegistry(),
+		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: taken, Shared: shared, Registry: prometheus.NewRegistry(),
 		Logger: log.With("replica", number), Now: h.Clock.Now, Lifetimes: h.options.Lifetimes,
 		Registration: h.options.Registration, Documents: h.documents(), CORSOrigins: h.options.CORSOrigins,
 	})
@@ -148,6 +149,20 @@ func (h *Harness) startReplica(number int, ca *authority) *replica {
 	})
 	h.t.Cleanup(func() { r.kill() })
 	return r
+}
+
+// once connects one replica to Redis, where there is one.
+func (h *Harness) once() (once.Store, broker.Shared) {
+	h.t.Helper()
+	if h.options.Redis == "" {
+		return once.Stateless{}, nil
+	}
+	r, err := once.NewRedis(h.options.Redis)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = r.Close() })
+	return r, r
 }
 
 // documents fetches for one replica: replicas share no cache.

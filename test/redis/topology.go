@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redis
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// SentinelMaster is the name under which a sentinel watches its master.
+const SentinelMaster = "broker"
+
+// StartReplica runs a replica of another server.
+func StartReplica(t testing.TB, master *Server) *Server {
+	t.Helper()
+	s := Start(t, "--replicaof", "127.0.0.1 "+master.port(), "--repl-diskless-sync-delay", "0")
+	Eventually(t, "the replica follows", func() error {
+		info := fmt.Sprint(s.Do("INFO", "replication"))
+		if !strings.Contains(info, "master_link_status:up") {
+			return fmt.Errorf("no link: %s", s.Log())
+		}
+		return nil
+	})
+	return s
+}
+
+// StartSentinel runs one sentinel that watches a master.
+func StartSentinel(t testing.TB, master *Server) *Server {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	conf := fmt.Sprintf("sentinel monitor %s 127.0.0.1 %s 1\nsentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 5000\n", SentinelMaster, master.port(), SentinelMaster, SentinelMaster)
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Start(t, file, "--sentinel")
+}
+
+// StartCluster runs a cluster of one node that holds every slot.
+func StartCluster(t testing.TB) *Server {
+	t.Helper()
+	bus := strconv.Itoa(portOf(freeAddr(t)))
+	s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1")
+	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	Eventually(t, "the cluster is ready", func() error {
+		if info := fmt.Sprint(s.Do("CLUSTER", "INFO")); !strings.Contains(info, "cluster_state:ok") {
+			return fmt.Errorf("%s", info)
+		}
+		return nil
+	})
+	return s
+}
+
+// TLS is what a server with TLS takes, and what its clients trust.
+type TLS struct {
+	// Addr of the TLS port.
+	Addr string
+	// CAFile, CertFile and KeyFile are PEM files; the certificate is for
+	// 127.0.0.1, and good for clients, too.
+	CAFile, CertFile, KeyFile string
+}
+
+// StartTLS runs a server with a TLS port. clients is yes where it wants client
+// certificates, else no.
+func StartTLS(t testing.TB, clients string) (*Server, TLS) {
+	t.Helper()
+	files := newTLS(t)
+	s := Start(t, "--tls-port", strconv.Itoa(portOf(files.Addr)), "--tls-cert-file", files.CertFile, "--tls-key-file", files.KeyFile,
+		"--tls-ca-cert-file", files.CAFile, "--tls-auth-clients", clients)
+	return s, files
+}
+
+// newTLS makes a throw-away CA with one certificate.
+func newTLS(t testing.TB) TLS {
+	t.Helper()
+	dir := t.TempDir()
+	out := TLS{Addr: freeAddr(t), CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
+	ca := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "throw-away CA of a test"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	leaf := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "redis"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		SerialNumber: big.NewInt(2), NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+	}
+	caKey, leafKey := newKey(t), newKey(t)
+	write := func(file, kind string, der []byte, err error) {
+		t.Helper()
+		if err == nil {
+			err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	write(out.CAFile, "CERTIFICATE", der, err)
+	der, err = x509.CreateCertificate(rand.Reader, leaf, ca, &leafKey.PublicKey, caKey)
+	write(out.CertFile, "CERTIFICATE", der, err)
+	der, err = x509.MarshalPKCS8PrivateKey(leafKey)
+	write(out.KeyFile, "PRIVATE KEY", der, err)
+	return out
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redis_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/broker/once"
+	"github.com/oauthbroker/oauth-broker/test/redis"
+)
+
+// open connects as one replica does.
+func open(t *testing.T, url string) *once.Redis {
+	t.Helper()
+	r, err := once.NewRedis(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// takesOnce: a key is taken once, and again after its release; work is done once.
+func takesOnce(t *testing.T, url string) {
+	t.Helper()
+	one, two, key := open(t, url), open(t, url), "test:"+rand.Text()
+	if err := one.Take(t.Context(), key, time.Minute); err != nil {
+		t.Fatalf("the first take: %v", err)
+	}
+	if err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
+		t.Fatalf("the second take: %v", err)
+	}
+	if taken, err := two.Taken(t.Context(), key); err != nil || !taken {
+		t.Errorf("Taken() = %v, %v", taken, err)
+	}
+	if err := two.Release(t.Context(), key); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	if err := one.Take(t.Context(), key, time.Minute); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+	calls := 0
+	for _, r := range []*once.Redis{one, two} {
+		answer, err := r.Once(t.Context(), key, once.Policy{Lease: time.Second, Keep: time.Minute}, func() (string, error) {
+			calls++
+			return "answer", nil
+		})
+		if err != nil || answer != "answer" {
+			t.Errorf("Once() = %q, %v", answer, err)
+		}
+	}
+	if calls != 1 {
+		t.Errorf("the work was done %d times", calls)
+	}
+	if err := one.Ping(t.Context()); err != nil {
+		t.Errorf("Ping() = %v", err)
+	}
+}
+
+const password = "redis-password-0123456789/@:#%"
+
+// escaped is password in a URL.
+const escaped = "redis-password-0123456789%2F%40%3A%23%25"
+
+func TestURL_password(t *testing.T) {
+	s := redis.Start(t, "--requirepass", password)
+	takesOnce(t, "redis://:"+escaped+"@"+s.Addr)
+	takesOnce(t, "redis://default:"+escaped+"@"+s.Addr+"/3")
+	for _, userinfo := range []string{"", ":wrong-password-0123@", "nobody:" + escaped + "@"} {
+		err := open(t, "redis://"+userinfo+s.Addr).Take(t.Context(), "test:x", time.Minute)
+		if err == nil || errors.Is(err, once.ErrTaken) {
+			t.Errorf("%q: Take() = %v", userinfo, err)
+		}
+		if strings.Contains(fmt.Sprint(err), "password-0123") {
+			t.Errorf("the error holds the password: %v", err)
+		}
+	}
+}
+
+// The least rights that docs/guides/redis.md names are enough.
+func TestURL_leastRights(t *testing.T) {
+	s := redis.Start(t)
+	s.Do("ACL", "SETUSER", "broker", "on", ">"+password, "~oauth-broker:*", "resetchannels", "-@all",
+		"+set", "+get", "+exists", "+del", "+eval", "+hello", "+ping")
+	s.Do("ACL", "SETUSER", "default", "off", "nopass")
+	takesOnce(t, "redis://broker:"+escaped+"@"+s.Addr)
+}
+
+func TestURL_TLS(t *testing.T) {
+	_, files := redis.StartTLS(t, "no")
+	_, other := redis.StartTLS(t, "no")
+	takesOnce(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile)
+	for what, url := range map[string]string{
+		"unknown CA":  "rediss://" + files.Addr,
+		"another CA":  "rediss://" + files.Addr + "?ca_file=" + other.CAFile,
+		"wrong name":  "rediss://localhost:" + strings.Split(files.Addr, ":")[1] + "?ca_file=" + files.CAFile,
+		"without TLS": "redis://" + files.Addr,
+	} {
+		if err := open(t, url).Take(t.Context(), "test:x", time.Minute); err == nil || errors.Is(err, once.ErrTaken) {
+			t.Errorf("%s: Take() = %v", what, err)
+		}
+	}
+}
+
+func TestURL_clientCertificate(t *testing.T) {
+	_, files := redis.StartTLS(t, "yes")
+	takesOnce(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile+"&cert_file="+files.CertFile+"&key_file="+files.KeyFile)
+	if err := open(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile).Take(t.Context(), "test:x", time.Minute); err == nil {
+		t.Error("taken without a client certificate")
+	}
+}
+
+// A failover needs no restart of the broker, and what was replicated stays taken.
+func TestURL_sentinelFailover(t *testing.T) {
+	master := redis.Start(t)
+	replica := redis.StartReplica(t, master)
+	sentinel := redis.StartSentinel(t, master)
+	url := "redis+sentinel://" + sentinel.Addr + ",127.0.0.1:1/0?master_name=" + redis.SentinelMaster
+	takesOnce(t, url)
+	r := open(t, url)
+	if err := r.Take(t.Context(), "test:before", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	redis.Eventually(t, "the sentinel knows the replica", func() error {
+		if n := len(sentinel.Do("SENTINEL", "REPLICAS", redis.SentinelMaster).([]any)); n != 1 {
+			return fmt.Errorf("%d replicas", n)
+		}
+		if n := replica.Admin().Exists(t.Context(), "oauth-broker:1:test:before").Val(); n != 1 {
+			return errors.New("not replicated yet")
+		}
+		return nil
+	})
+	master.Stop()
+	redis.Eventually(t, "takes go on at the new master", func() error {
+		return r.Take(t.Context(), "test:"+rand.Text(), time.Minute)
+	})
+	if err := r.Take(t.Context(), "test:before", time.Minute); !errors.Is(err, once.ErrTaken) {
+		t.Errorf("what was taken before the failover: %v", err)
+	}
+}
+
+func TestURL_cluster(t *testing.T) {
+	s := redis.StartCluster(t)
+	takesOnce(t, "redis+cluster://"+s.Addr)
+	takesOnce(t, "redis+cluster://127.0.0.1:1,"+s.Addr)
+}
+
+// Errors about a URL never hold it: there is a password in it.
+func TestURL_refused(t *testing.T) {
+	for what, url := range map[string]string{
+		"empty": "", "no scheme": "localhost:6379", "http": "http://:" + escaped + "@h:1", "unescaped password": "redis://:a%zz" + escaped + "@h:1",
+		"space": "redis://:pass word-0123456789@h:1", "no host": "redis+cluster://", "sentinel without a name": "redis+sentinel://:" + escaped + "@h:1",
+		"unknown parameter": "redis://h:1?nope=" + escaped, "unknown parameter of a cluster": "redis+cluster://h:1?nope=" + escaped,
+		"CA without TLS": "redis://h:1?ca_file=/ca.pem", "CA that is not there": "rediss://h:1?ca_file=/nope.pem", "key without certificate": "rediss://h:1?key_file=/key.pem",
+		"database of a cluster": "redis+cluster://h:1/3", "bad database": "redis://h:1/x", "master name of one server": "redis://h:1?master_name=x", "empty host in a list": "redis+cluster://h:1,,h:2",
+		"unix socket": "unix:///run/redis.sock",
+	} {
+		_, err := once.NewRedis(url)
+		if err == nil {
+			t.Errorf("%s: accepted", what)
+			continue
+		}
+		if strings.Contains(err.Error(), "0123456789") {
+			t.Errorf("%s: the error holds the URL: %v", what, err)
+		}
+	}
+}
