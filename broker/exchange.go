@@ -3,8 +3,6 @@
 package broker
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -90,10 +88,7 @@ func (s *Server) openCode(r *request, t *tokenRequest) (*grantedCode, error) {
 }
 
 // onceKey names a one-time thing without telling what it is.
-func onceKey(kind, value string) string {
-	sum := sha256.Sum256([]byte(value))
-	return kind + ":" + hex.EncodeToString(sum[:])
-}
+func onceKey(kind, value string) string { return once.Key(kind, value) }
 
 // take takes a one-time thing. release gives it back; call it only when the
 // vendor provably did not act.

@@ -8,7 +8,10 @@ package once
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -22,6 +25,13 @@ type Store interface {
 	Take(ctx context.Context, key string, ttl time.Duration) error
 	// Release gives a taken key back, for an attempt that provably had no effect.
 	Release(ctx context.Context, key string) error
+}
+
+// Key names a one-time thing without telling what it is. Different parts never
+// make the same key.
+func Key(kind string, parts ...string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return kind + ":" + hex.EncodeToString(sum[:])
 }
 
 // Stateless is the profile without Redis: everything can be taken.

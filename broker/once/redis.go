@@ -20,6 +20,10 @@ type Redis struct {
 	prefix string
 }
 
+// clockSkew is how far the clocks of replicas may be apart: what is taken stays
+// taken a little longer than the replica that took it thinks it lives.
+const clockSkew = time.Minute
+
 // opTimeout bounds one command: a slow Redis must not hold up requests.
 const opTimeout = 2 * time.Second
 
@@ -50,9 +54,17 @@ func (r *Redis) Ping(ctx context.Context) error {
 func (r *Redis) Take(ctx context.Context, key string, ttl time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	ok, err := r.client.SetNX(ctx, r.prefix+key, "", max(ttl, time.Second)).Result()
+	owner := rand.Text()
+	ok, err := r.client.SetNX(ctx, r.prefix+key, owner, max(ttl, 0)+clockSkew).Result()
+	if err == nil && !ok {
+		// The library may have sent the command to a cluster twice. Whoever finds
+		// itself as the owner was refused by its own first attempt.
+		var by string
+		by, err = r.client.Get(ctx, r.prefix+key).Result()
+		ok = by == owner
+	}
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, redis.Nil):
 		return fmt.Errorf("redis: %w", err)
 	case !ok:
 		return ErrTaken

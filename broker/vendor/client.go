@@ -95,7 +95,7 @@ func (c *Client) tryRedeem(ctx context.Context, e Endpoint, r redemption) (*Resu
 	defer cancel()
 	req, err := e.request(ctx, r.endpoint, r.form, c.Now())
 	if err != nil {
-		return nil, failed(OutcomeCredentialRefused, err.Error())
+		return nil, &Error{Outcome: OutcomeCredentialRefused, Reason: err.Error(), NotSent: true}
 	}
 	a, err := c.do(e, req)
 	if err != nil {
