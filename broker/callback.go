@@ -47,7 +47,11 @@ func (s *Server) callback(w http.ResponseWriter, r *request) error {
 	if code == "" {
 		return &redirectError{to: back, err: s.vendorDenial(e, p.Get("error"))}
 	}
-	return s.returnCode(w, r, l, e, back, code, p)
+	return s.returnCode(w, r, back, &grantedCode{
+		ID: l.ID, Binding: l.Binding, Client: l.Client, RedirectURI: l.RedirectURI, Challenge: l.Challenge, Scopes: l.Scopes,
+		Resource: l.Resource, Callback: l.Callback, Verifier: l.Verifier, Nonce: l.Nonce, Code: code, Captured: captured(e.Vendor, p),
+		lifetime: s.codeLifetime(e.Vendor),
+	})
 }
 
 // matchLogin finds the login of a state in this browser's cookies. The state is
@@ -212,16 +216,8 @@ func (s *Server) vendorDenial(e vendor.Endpoint, code string) *oauth.Error {
 }
 
 // returnCode seals the vendor's code into the broker's and sends it to the client.
-func (s *Server) returnCode(w http.ResponseWriter, r *request, l *login, e vendor.Endpoint, back returnAddress, code string, p oauth.Params) error {
-	g := &grantedCode{
-		ID: l.ID, Binding: l.Binding, Client: l.Client, RedirectURI: l.RedirectURI, Challenge: l.Challenge, Scopes: l.Scopes,
-		Resource: l.Resource, Callback: l.Callback, Verifier: l.Verifier, Nonce: l.Nonce, Code: code, Captured: captured(e.Vendor, p),
-	}
-	lifetime := s.Lifetimes.Code
-	if v := e.Vendor.Callback.CodeLifetimeSeconds; v > 0 {
-		lifetime = min(lifetime, time.Duration(v)*time.Second)
-	}
-	sealed, err := r.keys.Seal(seal.Code, s.Now().Add(lifetime), "", g)
+func (s *Server) returnCode(w http.ResponseWriter, r *request, back returnAddress, g *grantedCode) error {
+	sealed, err := r.keys.Seal(seal.Code, s.Now().Add(g.lifetime), "", g)
 	if err != nil {
 		return &redirectError{to: back, err: oauth.AsError(err)}
 	}
@@ -231,6 +227,14 @@ func (s *Server) returnCode(w http.ResponseWriter, r *request, l *login, e vendo
 	}
 	redirectTo(w, r, location)
 	return nil
+}
+
+// codeLifetime is the broker's own, or the vendor's where that is shorter.
+func (s *Server) codeLifetime(v *runtimeconfig.Vendor) time.Duration {
+	if seconds := v.Callback.CodeLifetimeSeconds; seconds > 0 {
+		return min(s.Lifetimes.Code, time.Duration(seconds)*time.Second)
+	}
+	return s.Lifetimes.Code
 }
 
 func captured(v *runtimeconfig.Vendor, p oauth.Params) map[string]string {

@@ -70,7 +70,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *request, a *authorization
 	// The page's own form is sent to us with this address as Referer, and to nobody else.
 	w.Header().Set("Referrer-Policy", "same-origin")
 	r.event.outcome = "consent_shown"
-	s.pages.write(w, http.StatusOK, "consent", formAction(c.RedirectURI), s.consentPage(a, c, sealed))
+	s.pages.write(w, page{status: http.StatusOK, template: "consent", formAction: formAction(c.RedirectURI), data: s.consentPage(a, c, sealed)})
 	return nil
 }
 

@@ -30,6 +30,8 @@ type grantedCode struct {
 	Nonce       string                `json:"no,omitempty"`
 	Code        string                `json:"co"`
 	Captured    map[string]string     `json:"ca,omitempty"`
+	// lifetime of the code, for whoever seals it.
+	lifetime time.Duration
 }
 
 // redeemCode is the authorization_code grant. The order matters: no failure

@@ -66,7 +66,7 @@ func (s *Server) cookieName(kind, id string) string {
 }
 
 func (s *Server) cookie(name, value string, maxAge time.Duration) *http.Cookie {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // Secure is off only for plain http on loopback, in development
 		Name: name, Value: value, Path: "/", Secure: !s.Development,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(maxAge.Seconds()),
 	}

@@ -37,19 +37,29 @@ func parsePages() (*pages, error) {
 	return &pages{templates: t, csp: csp}, nil
 }
 
-// write answers with a page. formAction says where its forms may lead.
-func (p *pages) write(w http.ResponseWriter, status int, name, formAction string, data any) {
+// page is one page to show.
+type page struct {
+	status int
+	// template is its name.
+	template string
+	// formAction says where its forms may lead, as a CSP source list.
+	formAction string
+	data       any
+}
+
+// write answers with a page.
+func (p *pages) write(w http.ResponseWriter, show page) {
 	var b bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := p.templates.ExecuteTemplate(&b, show.template, show.data); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", p.csp+formAction)
-	w.WriteHeader(status)
+	w.Header().Set("Content-Security-Policy", p.csp+show.formAction)
+	w.WriteHeader(show.status)
 	_, _ = w.Write(b.Bytes())
 }
 
 func (s *Server) renderPage(w http.ResponseWriter, r *request, e *pageError) {
-	s.pages.write(w, e.status, "error", "'none'", struct{ Title, Text, ID string }{e.title, e.text, r.event.id})
+	s.pages.write(w, page{status: e.status, template: "error", formAction: "'none'", data: struct{ Title, Text, ID string }{e.title, e.text, r.event.id}})
 }

@@ -73,19 +73,26 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 	if e.Credential.Source != runtimeconfig.SourceBYOC && !r.config.MayUseShared(t.client, e.Vendor) {
 		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this client may not use the vendor's shared credential any more").Because(errors.New("shared use was withdrawn"))
 	}
-	if e.Credential.Source != runtimeconfig.SourceBYOC && bringsOwn(r.config, t.client, e.Vendor) {
-		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this refresh token belongs to the platform's app, and this namespace has an app of its own at the vendor now; sign in again").
-			Because(errors.New("the namespace switched to its own credential"))
+	if e.Credential.Source != runtimeconfig.SourceBYOC {
+		if err := switched(r.config, t.client, e.Vendor); err != nil {
+			return nil, e, err
+		}
 	}
 	return g, e, nil
 }
 
-// bringsOwn tells whether a client would be given its namespace's own
-// credential today. Then the platform's app is out of use for it: grants under
-// two apps side by side would leave nobody sure which one a token is of.
-func bringsOwn(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, v *runtimeconfig.Vendor) bool {
-	own, _ := config.Choose(c, v, "") // one that is not ready counts as well
-	return own != nil && own.Source == runtimeconfig.SourceBYOC
+// switched refuses a grant of the platform's app once the client's namespace
+// brings an app of its own. While that one is not ready nobody is signed out.
+func switched(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, v *runtimeconfig.Vendor) error {
+	own, err := config.Choose(c, v, "")
+	switch {
+	case own == nil || own.Source != runtimeconfig.SourceBYOC:
+		return nil
+	case err != nil:
+		return notReady(own)
+	}
+	return oauth.Errorf(oauth.InvalidGrant, "this refresh token belongs to the platform's app, and this namespace has an app of its own at the vendor now; sign in again").
+		Because(errors.New("the namespace switched to its own credential"))
 }
 
 // rawGrant takes a vendor's own refresh token, where that is allowed.

@@ -33,7 +33,7 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 		s.commonHeaders(rw.Header(), ev.id)
 		s.allowOrigin(rw.Header(), hr.Header.Get("Origin"), sharing(pattern))
 		r := &request{Request: hr, config: s.Config.Config.Get(), keys: s.Keys.Ring(), event: ev}
-		defer s.finish(r, rw)
+		defer s.finish(r, rw) //nolint:contextcheck // the request carries it
 		if r.config == nil && pattern != "/healthz" && pattern != "/readyz" {
 			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has no configuration yet. Try again in a moment."})
 			return

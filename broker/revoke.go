@@ -3,7 +3,6 @@
 package broker
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -102,7 +101,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return s.vendorFailure(o.endpoint, err, nil)
 	}
-	writeJSON(w, http.StatusOK, json.RawMessage(body))
+	writeJSON(w, http.StatusOK, body)
 	return nil
 }
 

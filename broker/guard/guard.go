@@ -2,11 +2,13 @@
 
 // Package guard makes the HTTP client for URLs that an outsider can name: it
 // speaks https only, follows no redirect, uses no proxy, and refuses addresses
-// of special use (RFC 6890) when it connects, after names are resolved, so that
-// DNS cannot change its mind in between.
+// of special use (RFC 6890). A name is resolved once: one such address among its
+// answers refuses them all, and each is looked at again when it is connected to,
+// so that DNS cannot change its mind in between.
 package guard
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -30,6 +32,8 @@ type Options struct {
 	AllowLoopback bool
 	// RootCAs replaces the system's; nil keeps them.
 	RootCAs *x509.CertPool
+	// Resolver replaces the system's; nil keeps it.
+	Resolver *net.Resolver
 }
 
 // NewClient makes a guarded client.
@@ -38,12 +42,12 @@ func NewClient(o Options) *http.Client {
 	if o.AllowLoopback {
 		check = controlOrLoopback
 	}
-	dialer := &net.Dialer{Timeout: o.Timeout, Control: check}
+	d := &dialer{resolver: o.Resolver, check: check, net: &net.Dialer{Timeout: o.Timeout, Control: check}}
 	return &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy would hide the address from the guard
-			DialContext:            dialer.DialContext,
+			DialContext:            d.dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
 			TLSHandshakeTimeout:    o.Timeout,
 			ForceAttemptHTTP2:      true,
@@ -54,6 +58,46 @@ func NewClient(o Options) *http.Client {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// dialer resolves a name once and connects to the addresses that it got.
+type dialer struct {
+	resolver *net.Resolver // nil is the system's
+	check    func(network, address string, conn syscall.RawConn) error
+	net      *net.Dialer
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	ips, err := d.resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	addresses := make([]string, 0, len(ips))
+	for _, ip := range ips {
+		ip = ip.Unmap()
+		pinned := net.JoinHostPort(ip.String(), port)
+		family := "tcp4"
+		if ip.Is6() {
+			family = "tcp6"
+		}
+		if err := d.check(family, pinned, nil); err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, pinned)
+	}
+	err = ErrRefused
+	for _, pinned := range addresses {
+		conn, dialErr := d.net.DialContext(ctx, network, pinned)
+		if dialErr == nil {
+			return conn, nil
+		}
+		err = dialErr
+	}
+	return nil, err
 }
 
 // Control is for net.Dialer.Control: it sees the address that is about to be

@@ -39,8 +39,12 @@ func TestClient_refusesAtConnectTime(t *testing.T) {
 	called := false
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))
 	defer s.Close()
+	transport, ok := s.Client().Transport.(*http.Transport)
+	if !ok {
+		t.Fatal("the test server's client has another transport")
+	}
 	for _, allow := range []bool{false, true} {
-		c := guard.NewClient(guard.Options{Timeout: 5 * time.Second, AllowLoopback: allow, RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs})
+		c := guard.NewClient(guard.Options{Timeout: 5 * time.Second, AllowLoopback: allow, RootCAs: transport.TLSClientConfig.RootCAs})
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -177,7 +177,7 @@ func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string
 		return "", fmt.Errorf("sealing: %w", err)
 	}
 	k := sealing(r.list(p), r.now())
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(body)), uint64(max(expires.Unix(), 0))) //nolint:gosec // not negative
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(body)), uint64(max(expires.Unix(), 0)))
 	plain = append(plain, body...)
 	sealed := k.aead[p].Seal(nil, nil, plain, additional(p, k.id, context))
 	return string(p) + "." + k.id + "." + base64.RawURLEncoding.EncodeToString(sealed), nil

@@ -4,7 +4,6 @@ package seal_test
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -161,7 +160,7 @@ func TestKeys_reloadKeepsTheLastGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go keys.Run(t.Context(), time.Millisecond, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	go keys.Run(t.Context(), time.Millisecond, slog.New(slog.DiscardHandler))
 	if err := os.WriteFile(path, []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}

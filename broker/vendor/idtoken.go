@@ -71,7 +71,7 @@ func (c *Client) verifyIDToken(ctx context.Context, e Endpoint, t *Tokens, check
 	if issuer, err = expandTenant(issuer, claims.Tenant); err != nil {
 		return "", failed(OutcomeIDToken, err.Error())
 	}
-	keys, err := c.keySet(e)
+	keys, err := c.keySet(e) //nolint:contextcheck // the key set outlives the request
 	if err != nil {
 		return "", err
 	}
@@ -83,7 +83,7 @@ func (c *Client) verifyIDToken(ctx context.Context, e Endpoint, t *Tokens, check
 	if err != nil {
 		return "", failed(OutcomeIDToken, diagnose(err, t.IDToken, issuer, e.Credential.ClientID))
 	}
-	if err := c.checkClaims(e, token, claims, t, check); err != nil {
+	if err := c.checkClaims(e, verified{token, claims, t}, check); err != nil {
 		return "", failed(OutcomeIDToken, err.Error())
 	}
 	return token.Subject, nil
@@ -182,9 +182,17 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(a))
 }
 
+// verified is an ID token whose signature is good, with what came along.
+type verified struct {
+	token  *oidc.IDToken
+	claims extraClaims
+	tokens *Tokens
+}
+
 // checkClaims does what go-oidc leaves to its caller: nonce, azp, extra
 // audiences, missing or future times, subject, at_hash.
-func (c *Client) checkClaims(e Endpoint, token *oidc.IDToken, claims extraClaims, t *Tokens, check IDTokenCheck) error {
+func (c *Client) checkClaims(e Endpoint, v verified, check IDTokenCheck) error {
+	token, claims := v.token, v.claims
 	id, now := e.Credential.ClientID, c.Now()
 	switch {
 	case token.Subject == "":
@@ -209,7 +217,7 @@ func (c *Client) checkClaims(e Endpoint, token *oidc.IDToken, claims extraClaims
 			return errors.New("the id_token has an audience that is not in identity.audiences")
 		}
 	}
-	if token.AccessTokenHash != "" && token.VerifyAccessToken(t.AccessToken.Reveal()) != nil {
+	if token.AccessTokenHash != "" && token.VerifyAccessToken(v.tokens.AccessToken.Reveal()) != nil {
 		return errors.New("the id_token's at_hash does not fit the access token")
 	}
 	return nil

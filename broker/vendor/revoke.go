@@ -67,7 +67,10 @@ func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string
 	if err != nil {
 		return nil, err
 	}
-	address := strings.NewReplacer("{client_id}", url.PathEscape(e.Credential.ClientID), "{token}", url.PathEscape(token.Reveal())).Replace(e.Target.Endpoints.Revocation)
+	address := e.Target.Endpoints.RevocationFor(e.Credential.ClientID)
+	if v.Style == "DeletePath" {
+		address = strings.TrimSuffix(address, "/") + "/" + url.PathEscape(token.Reveal())
+	}
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, failed(OutcomeMalformed, "the revocation endpoint is not a valid URL")

@@ -28,7 +28,7 @@ func writeKeyRing(path string, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the caller names the file
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s exists and holds the keys of running sessions: it is not overwritten", path)
 	} else if err != nil {

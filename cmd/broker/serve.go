@@ -32,6 +32,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/once"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
+	"github.com/oauthbroker/oauth-broker/internal/filesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 	"github.com/oauthbroker/oauth-broker/internal/version"
@@ -82,7 +83,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.adminListen, "admin-listen", ":9090", "address of the admin listener (metrics, health, served revision); keep it inside")
 	f.StringVar(&o.keyRing, "keyring", "", "key ring file, re-read on change (required; make one with: broker keys new FILE)")
 	f.StringVar(&o.config, "config", "", "directory of manifests: serve without a cluster")
-	f.StringVar(&o.namespace, "namespace", "oauth-broker", "with --config: the namespace of the Secrets that OAuthVendors name")
+	f.StringVar(&o.namespace, "namespace", filesource.DefaultNamespace, "with --config: the namespace of the Secrets that OAuthVendors name")
 	f.StringVar(&o.brokerClass, "broker-class", "default", "with --config: the brokerClass that is served")
 	f.StringVar(&o.publishedNamespace, "published-namespace", "", "namespace of the objects that the operator publishes: serve from a cluster")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "with --published-namespace: kubeconfig file; none means the pod's own")
@@ -141,6 +142,7 @@ func serve(ctx context.Context, o options) error {
 	// The libraries log where we do: the certificate watcher, the API client.
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	klog.SetSlogLogger(log)
+	once.LogTo(log)
 	keys, err := seal.OpenKeys(o.keyRing, time.Now)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--keyring: %w; make one with: broker keys new FILE", err)
@@ -284,7 +286,7 @@ func run(ctx context.Context, o options, p parts) error {
 		if asked.Err() == nil {
 			delay = 0 // a part failed: the sooner the reason is told, the better
 		}
-		return stop(p, delay, publicServer, adminServer)
+		return stop(p, delay, publicServer, adminServer) //nolint:contextcheck // ctx is done by then
 	})
 	return g.Wait()
 }

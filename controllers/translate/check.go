@@ -4,6 +4,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
@@ -53,7 +54,7 @@ func (f *findings) check(okReason, okMessage string) Check {
 		if len(shown) > maxProblems {
 			shown = append(shown[:maxProblems:maxProblems], "and more of this kind")
 		}
-		return Check{Reason: f.reason, Message: strings.Join(append(shown[:len(shown):len(shown)], f.notes...), "; ")}
+		return Check{Reason: f.reason, Message: strings.Join(append(slices.Clip(shown), f.notes...), "; ")}
 	}
 	return Check{OK: true, Reason: okReason, Message: strings.Join(append([]string{okMessage}, f.notes...), "; ")}
 }

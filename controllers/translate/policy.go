@@ -36,6 +36,7 @@ func compilePolicy(field string, p *oauthv1alpha1.NamespacePolicy, fallback poli
 			return policy{}
 		}
 		return policy{selector: s}
+	case oauthv1alpha1.NamespacesNone:
 	}
 	return policy{}
 }

@@ -131,12 +131,12 @@ func (r *vendorResult) target(values map[string]string, f *findings) *runtimecon
 	spec := &r.object.Spec
 	t.IDTokenIssuer = idTokenIssuer(spec, t.Issuer, values, f)
 	for _, p := range deref(spec.Authorize).Parameters {
-		t.AuthorizeParameters = append(t.AuthorizeParameters, parameter("authorize.parameters", string(p.Name), p.Value, values, f))
+		t.AuthorizeParameters = append(t.AuthorizeParameters, parameter("authorize.parameters", runtimeconfig.Parameter{Name: string(p.Name), Value: p.Value}, values, f))
 	}
 	t.TokenParameters = tokenParameters("tokenRequest.parameters", deref(spec.TokenRequest).Parameters, values, f)
 	t.RefreshParameters = tokenParameters("refresh.parameters", deref(spec.Refresh).Parameters, values, f)
 	if res := deref(spec.Resource); res.Mode == "Fixed" {
-		t.Resource = parameter("resource", "value", res.Value, values, f).Value
+		t.Resource = parameter("resource", runtimeconfig.Parameter{Name: "value", Value: res.Value}, values, f).Value
 	}
 	if f.failed() {
 		return nil
@@ -166,17 +166,17 @@ func idTokenIssuer(spec *oauthv1alpha1.OAuthVendorSpec, issuer string, values ma
 func tokenParameters(field string, ps []oauthv1alpha1.TokenParameter, values map[string]string, f *findings) []runtimeconfig.Parameter {
 	var out []runtimeconfig.Parameter
 	for _, p := range ps {
-		out = append(out, parameter(field, string(p.Name), p.Value, values, f))
+		out = append(out, parameter(field, runtimeconfig.Parameter{Name: string(p.Name), Value: p.Value}, values, f))
 	}
 	return out
 }
 
 // parameter expands a value. Braces that are no reference stay: a claims
 // parameter is JSON.
-func parameter(field, name, value string, values map[string]string, f *findings) runtimeconfig.Parameter {
-	expanded, unknown := expand(value, values)
+func parameter(field string, p runtimeconfig.Parameter, values map[string]string, f *findings) runtimeconfig.Parameter {
+	expanded, unknown := expand(p.Value, values)
 	if len(unknown) > 0 {
-		f.fail(oauthv1alpha1.ReasonInvalid, "%s[%s] refers to %s, which is not declared under variables", field, name, unknown[0])
+		f.fail(oauthv1alpha1.ReasonInvalid, "%s[%s] refers to %s, which is not declared under variables", field, p.Name, unknown[0])
 	}
-	return runtimeconfig.Parameter{Name: name, Value: expanded}
+	return runtimeconfig.Parameter{Name: p.Name, Value: expanded}
 }

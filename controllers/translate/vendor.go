@@ -76,7 +76,7 @@ func translateVendor(in vendorInputs) *vendorResult {
 	r.verdict = Verdict{
 		Ref: vendorRef(v.Name), Generation: v.Generation,
 		Accepted: accepted.accepted(), ResolvedRefs: resolved.resolved(),
-		RedirectURI: redirectURI(in.settings, v, "{namespace}.{credential}"), ObservedSecret: in.shared.observed(),
+		RedirectURI: redirectURI(in.settings, v, ""), ObservedSecret: in.shared.observed(),
 	}
 	if accepted.failed() || !known {
 		return r
@@ -210,6 +210,9 @@ func redirectURI(s Settings, v *oauthv1alpha1.OAuthVendor, credential string) st
 	case oauthv1alpha1.CallbackVendor:
 		return base + "/" + v.Name
 	case oauthv1alpha1.CallbackCredential:
+		if credential == "" { // the platform's own credentials have the vendor's path
+			return base + "/" + v.Name
+		}
 		return base + "/" + v.Name + "/" + credential
 	case oauthv1alpha1.CallbackShared:
 	}

@@ -102,7 +102,7 @@ func (c *Client) client(spec *oauthv1alpha1.OAuthVendorSpec) (*http.Client, func
 	}
 	base := hc.Transport
 	if base == nil {
-		base = http.DefaultTransport
+		base = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	}
 	t, ok := base.(interface{ Clone() *http.Transport })
 	if !ok {

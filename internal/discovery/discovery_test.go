@@ -206,7 +206,9 @@ func TestDiscover_timeout(t *testing.T) {
 	release := make(chan struct{})
 	_, spec := vendor(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
-		w.(http.Flusher).Flush()
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+		}
 		<-release
 	})
 	defer close(release)

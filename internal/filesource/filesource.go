@@ -32,7 +32,7 @@ import (
 const settle = 50 * time.Millisecond
 
 // DefaultNamespace is where Secrets without a namespace are.
-const DefaultNamespace = "oauth-broker"
+const DefaultNamespace = "oauth-broker-system"
 
 // Options of a source. Dir and Settings.PublicURL are required.
 type Options struct {
@@ -45,7 +45,7 @@ type Options struct {
 	HTTPClient *http.Client
 	// LookupEnv finds environment credentials; nil finds none.
 	LookupEnv func(string) (string, bool)
-	// Now is the clock; nil is time.Now.
+	// Now is the clock (time.Now); it is required.
 	Now func() time.Time
 	// Logger says which objects are not good; nil says nothing.
 	Logger *slog.Logger
@@ -73,14 +73,11 @@ type Source struct {
 
 // New makes a source; nothing is read yet.
 func New(o Options) (*Source, error) {
-	if o.Dir == "" || o.Settings.PublicURL == "" {
-		return nil, errors.New("the file source needs a directory and the public URL")
+	if o.Dir == "" || o.Settings.PublicURL == "" || o.Now == nil {
+		return nil, errors.New("the file source needs a directory, the public URL and a clock")
 	}
 	if o.Settings.OperatorNamespace == "" {
 		o.Settings.OperatorNamespace = DefaultNamespace
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -94,6 +94,7 @@ func write(t *testing.T, dir, name, content string) {
 func newSource(t *testing.T, dir string, log *buffer) *filesource.Source {
 	t.Helper()
 	s, err := filesource.New(filesource.Options{
+		Now: time.Now,
 		Dir: dir, Settings: translate.Settings{PublicURL: "https://broker.example"}, Interval: 5 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
@@ -264,7 +265,7 @@ func TestSource_loadRefuses(t *testing.T) {
 		"duplicate key":   vendorYAML + "spec: {}\n",
 		"another kind":    "apiVersion: apps/v1\nkind: Deployment\n",
 		"cel":             strings.Replace(vendorYAML, "https://acme.example/t", "http://acme.example/t", 1),
-		"secret twice":    secretYAML + "---\n" + strings.Replace(secretYAML, "{name: acme}", "{name: acme, namespace: oauth-broker}", 1),
+		"secret twice":    secretYAML + "---\n" + strings.Replace(secretYAML, "{name: acme}", "{name: acme, namespace: oauth-broker-system}", 1),
 		"no YAML":         "a: [",
 		"not an object":   "- a",
 		"a CRD by chance": "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n",
@@ -282,7 +283,7 @@ func TestSource_loadRefuses(t *testing.T) {
 	if _, err := newSource(t, filepath.Join(t.TempDir(), "missing"), &log).Load(t.Context()); err == nil {
 		t.Error("a missing directory: accepted")
 	}
-	if _, err := filesource.New(filesource.Options{}); err == nil {
+	if _, err := filesource.New(filesource.Options{Now: time.Now}); err == nil {
 		t.Error("no directory: accepted")
 	}
 }

@@ -163,7 +163,7 @@ func (k *kind) validate(ctx context.Context, u *unstructured.Unstructured) field
 		return errs
 	}
 	for _, e := range errs {
-		switch e.Type {
+		switch e.Type { //nolint:exhaustive // the others do not stop the rules
 		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
 			// CEL rules may not run over such an object: they count on the schema.
 			return append(errs, field.Invalid(nil, nil, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"))

@@ -86,7 +86,7 @@ type credentialWire struct {
 	PrivateKey   string `json:"privateKey,omitempty"`
 }
 
-// VendorID, SharedID, BYOCID and ClientItemID are the ids of items.
+// VendorID is the id of a vendor's item.
 func VendorID(name string) string { return "vendor/" + name }
 
 // SharedID is the id of a vendor's shared credential.

@@ -120,7 +120,7 @@ func TestFileSource_badEditKeepsTheLastGood(t *testing.T) {
 		"wrong type":      {"[openid, files]", "7", []string{"acme.yaml", "spec.scopes.allowed"}},
 		"broken YAML":     {"  scopes: {", "  scopes: {{", []string{"acme.yaml", "YAML"}},
 		"tab":             {"  scopes:", "\tscopes:", []string{"acme.yaml", "YAML", "line"}},
-		"there twice":     {"kind: Secret", "kind: Secret\nmetadata: {name: acme-app, namespace: oauth-broker}\n---\napiVersion: v1\nkind: Secret", []string{"acme.yaml", "there twice"}},
+		"there twice":     {"kind: Secret", "kind: Secret\nmetadata: {name: acme-app, namespace: oauth-broker-system}\n---\napiVersion: v1\nkind: Secret", []string{"acme.yaml", "there twice"}},
 		"another kind":    {"kind: Secret", "kind: ConfigMap", []string{"acme.yaml", "ConfigMap"}},
 		"empty the whole": {good, "- nonsense", []string{"acme.yaml"}},
 	} {

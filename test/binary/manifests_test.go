@@ -108,7 +108,7 @@ spec:
 ---
 apiVersion: v1
 kind: Secret
-metadata: {name: acme-app, namespace: oauth-broker}
+metadata: {name: acme-app, namespace: oauth-broker-system}
 stringData: {clientID: platform-app, clientSecret: SHARED_SECRET}
 `
 
