@@ -22,7 +22,7 @@ STEP := hack/progress.sh
 FUZZTIME ?= 10s
 
 # What `make generate` writes; `make verify` fails where it differs from Git.
-GENERATED := api config/crd config/rbac docs/reference \
+GENERATED := api config/crd config/rbac docs/reference docs/vendors/README.md \
 	go.mod go.sum hack/tools/go.mod hack/tools/go.sum hack/controlplane/go.mod hack/controlplane/go.sum
 
 .PHONY: help
@@ -112,6 +112,7 @@ generate: ## Write deep copies, CRDs, RBAC and the API reference from the Go typ
 	@mkdir -p docs/reference
 	@$(STEP) 'generate API reference' $(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml \
 		--renderer=markdown --output-path=docs/reference/api.md --log-level=ERROR
+	@$(STEP) 'generate vendor index' go run ./hack/vendordocs
 
 .PHONY: tidy
 tidy: ## Tidy the three modules.
