@@ -25,8 +25,6 @@ cleanup() {
 	rm -rf "$work"
 }
 trap cleanup EXIT
-(while sleep 15 <&- >/dev/null 2>&1; do say "still building, $SECONDS s so far"; done) &
-beat=$!
 
 IFS=. read -r major minor _ <<<"${version#v}"
 package=k8s.io/component-base/version
@@ -34,6 +32,10 @@ flags="-s -w -X $package.gitVersion=$version -X $package.gitMajor=$major -X $pac
 flags="$flags -X $package.gitCommit=modules -X $package.gitTreeState=clean"
 for name in kube-controller-manager kube-scheduler kube-proxy kubelet; do
 	[ -x "$out/$name" ] && continue
+	if [ -z "$beat" ]; then
+		(while sleep 15 <&- >/dev/null 2>&1; do say "still building, $SECONDS s so far"; done) &
+		beat=$!
+	fi
 	say "building $name $version ($SECONDS s so far)"
 	CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "$flags" -o "$work/$name" "k8s.io/kubernetes/cmd/$name"
 	mv "$work/$name" "$out/$name" # at once: nobody meets half a binary
