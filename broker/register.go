@@ -164,23 +164,24 @@ func (s *Server) registerAtVendor(w http.ResponseWriter, r *request, name json.R
 }
 
 // registrableVendor finds the vendor and decides whether the caller may register
-// there: an authenticated client that is allowed this vendor, or anybody where
-// the vendor says so.
+// there: a client that the platform registered, that authenticates and is allowed
+// this vendor; or anybody where the vendor says so and no token is spent.
 func (s *Server) registrableVendor(r *request, name json.RawMessage) (*runtimeconfig.Vendor, error) {
 	var text string
 	if json.Unmarshal(name, &text) != nil {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "vendor must be a string")
 	}
 	v, known := r.config.Vendor(text)
-	allowed := known && v.Registration.Anonymous
+	allowed := known && v.Registration.Anonymous && v.Registration.InitialAccessToken.Empty()
 	if r.Header.Get("Authorization") != "" {
 		c, err := s.auth.Authenticate(r.Request, s.clients(r), oauth.Params{}, s.PublicURL)
 		if err != nil {
 			return nil, err
 		}
 		r.event.client = clientName(c)
-		_, allowed = c.Vendor(text)
-		allowed = allowed && known && c.Auth != runtimeconfig.ClientNone
+		// Anybody can register itself, with a secret too: that makes nobody known.
+		_, named := c.Vendor(text)
+		allowed = allowed || known && named && c.Auth != runtimeconfig.ClientNone && !c.SelfRegistered
 	} else if !allowed {
 		return nil, (&oauth.Error{Code: oauth.InvalidClient, Description: "registration at this vendor needs a client of the broker that authenticates with client_secret_basic", Challenge: true}).Because(errors.New("anonymous registration is not allowed"))
 	}
