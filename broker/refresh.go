@@ -36,14 +36,14 @@ func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenR
 		return err
 	}
 	kept := secret.New(g.Token)
-	res, err := s.refreshOnce(r, t, refreshment{grant: g, endpoint: e, presented: secret.New(token), exchange: vendor.RefreshExchange{
+	res, err := s.refreshOnce(r, t, refreshment{grant: g, endpoint: e, exchange: vendor.RefreshExchange{
 		RefreshToken: kept, RedirectURI: s.PublicURL + g.Callback, Scopes: scopes, Resource: resource,
 	}})
 	if err != nil {
 		return s.vendorFailure(e, err, nil)
 	}
 	return s.respond(w, r, t, grantResult{
-		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, callback: g.Callback, subject: g.Subject, family: g.Family, kept: kept,
+		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, callback: g.Callback, subject: g.Subject, family: g.Family, step: g.after(t.client, res), kept: kept,
 	})
 }
 

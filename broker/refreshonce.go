@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
@@ -20,61 +22,85 @@ import (
 // Shared is what replicas share when there is a Redis.
 type Shared interface {
 	once.Store
-	// Taken tells whether a key was taken.
-	Taken(ctx context.Context, key string) (bool, error)
+	// Raise raises the mark at a key to n and keeps it for ttl.
+	Raise(ctx context.Context, key string, n int64, ttl time.Duration) error
+	// Mark is how high a mark was raised; 0 where it never was.
+	Mark(ctx context.Context, key string) (int64, error)
 	// Once lets one caller of a key do the work and gives the others its answer.
 	Once(ctx context.Context, key string, p once.Policy, work func() (string, error)) (string, error)
+	// Ping tells whether the store works.
+	Ping(ctx context.Context) error
 }
 
 const (
 	// answerLife is how long a refresh's answer is kept, sealed, for callers that
 	// asked at the same time or lost the answer.
 	answerLife = 30 * time.Second
+	// answerSealed outlives it, as replicas' clocks differ: it is the store that
+	// drops the answer in time.
+	answerSealed = answerLife + time.Minute
 	// reuseGrace is how long after its use a refresh token's second use is taken
 	// for a retry and not for a theft.
 	reuseGrace = time.Minute
+	// familyEnded is the mark of a family whose refresh tokens are all refused.
+	familyEnded = math.MaxInt32
 )
 
 // refreshment is one refresh, after every check.
 type refreshment struct {
-	grant     *grant
-	endpoint  vendor.Endpoint
-	exchange  vendor.RefreshExchange
-	presented secret.Text
+	grant    *grant
+	endpoint vendor.Endpoint
+	exchange vendor.RefreshExchange
 }
 
 // refreshOnce refreshes at the vendor. With Redis, equal refreshes over all
 // replicas make one call and all get its answer, and a used refresh token that
 // comes back later ends its family. Without, the vendor's own rule decides.
 func (s *Server) refreshOnce(r *request, t *tokenRequest, f refreshment) (*vendor.Result, error) {
-	call := func() (*vendor.Result, error) {
-		return s.vendors.Refresh(r.Context(), f.endpoint, f.exchange, vendor.IDTokenCheck{Subject: f.grant.Subject})
+	call := func(ctx context.Context) (*vendor.Result, error) {
+		return s.vendors.Refresh(ctx, f.endpoint, f.exchange, vendor.IDTokenCheck{Subject: f.grant.Subject})
 	}
 	if s.Shared == nil {
-		return call()
+		return call(r.Context())
 	}
-	if err := s.checkFamily(r, f); err != nil {
+	res, err := s.refreshShared(r, t, f, call)
+	switch {
+	case errors.Is(err, once.ErrUnavailable) && !f.endpoint.Vendor.Refresh.SingleUse:
+		return call(r.Context())
+	case errors.Is(err, once.ErrUnavailable):
+		return nil, oauth.Errorf(oauth.TemporarilyUnavailable, "the broker cannot make sure that the refresh token is used once; try again").Because(err)
+	case err != nil:
+		return nil, err
+	}
+	s.markUsed(r, t, f, res)
+	return res, nil
+}
+
+// refreshShared makes the call, or gets the answer of an equal one. Its error is
+// once.ErrUnavailable where the vendor was not called because Redis is away.
+func (s *Server) refreshShared(r *request, t *tokenRequest, f refreshment, call func(context.Context) (*vendor.Result, error)) (*vendor.Result, error) {
+	if err := s.checkFamily(r, f.grant); err != nil {
 		return nil, err
 	}
 	key := f.key(t.client)
 	policy := once.Policy{Lease: time.Duration(f.endpoint.Vendor.Transport.TimeoutSeconds)*time.Second + 5*time.Second, Keep: answerLife}
 	sealed, err := s.Shared.Once(r.Context(), key, policy, func() (string, error) {
-		if err := s.checkReuse(r, f); err != nil {
-			return "", err
-		}
-		res, err := call()
+		next, err := s.nextStep(r, f.grant)
 		if err != nil {
 			return "", err
 		}
-		s.markUsed(r, t, f, res)
-		return r.keys.Seal(seal.Answer, s.Now().Add(answerLife), key, keptAnswer(res))
+		if f.grant.Step < next {
+			return "", invalidRefreshToken(errors.New("refresh token was used a moment ago, and its answer is not kept any more"))
+		}
+		// A client that goes away asks again: the answer is worth having, and the
+		// vendor may have spent the token already.
+		res, err := call(context.WithoutCancel(r.Context()))
+		if err != nil {
+			return "", err
+		}
+		return r.keys.Seal(seal.Answer, s.Now().Add(answerSealed), key, keptAnswer(res))
 	})
-	switch {
-	case errors.Is(err, once.ErrUnavailable) && !f.endpoint.Vendor.Refresh.SingleUse:
-		return call()
-	case errors.Is(err, once.ErrUnavailable):
-		return nil, sharedAway(err)
-	case err != nil:
+	if err != nil {
 		return nil, err
 	}
 	var kept answer
@@ -89,55 +115,79 @@ func (f refreshment) key(c *runtimeconfig.Client) string {
 	return onceKey("refresh", fmt.Sprintf("%q", []any{f.exchange.RefreshToken.Reveal(), c.ID, f.grant.Binding, f.exchange.Scopes, f.exchange.Resource}))
 }
 
-func sharedAway(err error) *oauth.Error {
-	return oauth.Errorf(oauth.TemporarilyUnavailable, "the broker cannot make sure that the refresh token is used once; try again").Because(err)
+// A family is all refresh tokens of one sign-in. Each time that the client gets
+// another one for the one it showed, the step goes up; copies of one answer have
+// the same step. Redis remembers one number for a family: the lowest step that
+// was not used yet.
+
+func (g *grant) familyKey() string { return once.Key("family", g.Family) }
+
+// stepKey is there for a while after the step was used.
+func (g *grant) stepKey() string { return once.Key("step", g.Family, strconv.FormatInt(g.Step, 10)) }
+
+// replaced tells whether the client has to use another refresh token from now
+// on: the vendor rotated it, or the client is public, where the broker does.
+func (g *grant) replaced(c *runtimeconfig.Client, res *vendor.Result) bool {
+	rotated := !res.RefreshToken.Empty() && res.RefreshToken.Reveal() != g.Token
+	return rotated || c.Auth == runtimeconfig.ClientNone
 }
 
-// checkFamily refuses the tokens of a family that ended. When Redis is away
-// the vendor's rule decides, as it does without Redis.
-func (s *Server) checkFamily(r *request, f refreshment) error {
-	if f.grant.Family == "" {
-		return nil
+// after is the step of the refresh token that the client gets.
+func (g *grant) after(c *runtimeconfig.Client, res *vendor.Result) int64 {
+	if g.replaced(c, res) {
+		return g.Step + 1
 	}
-	if dead, err := s.Shared.Taken(r.Context(), onceKey("ended", f.grant.Family)); err == nil && dead {
-		return invalidRefreshToken(errors.New("a used refresh token of this sign-in came back: all of them ended"))
-	}
-	return nil
+	return g.Step
 }
 
-// checkReuse finds a refresh token that was exchanged for another before. Soon
-// after, that is a late retry; later, somebody has a copy, and the family ends
-// (OAuth 2.1 section 4.3.1).
-func (s *Server) checkReuse(r *request, f refreshment) error {
-	used, err := s.Shared.Taken(r.Context(), onceKey("used", f.presented.Reveal()))
+// nextStep is the lowest step of g's family that was not used yet.
+func (s *Server) nextStep(r *request, g *grant) (int64, error) {
+	if g.Family == "" { // a refresh token of the vendor's own
+		return 0, nil
+	}
+	next, err := s.Shared.Mark(r.Context(), g.familyKey())
 	if err != nil {
-		return sharedAway(err)
+		return 0, errors.Join(once.ErrUnavailable, err)
 	}
-	if !used {
-		return nil
-	}
-	if soon, err := s.Shared.Taken(r.Context(), onceKey("used-now", f.presented.Reveal())); err != nil || soon {
-		return invalidRefreshToken(errors.New("refresh token was used a moment ago"))
-	}
-	if f.grant.Family != "" {
-		err = s.Shared.Take(r.Context(), onceKey("ended", f.grant.Family), s.Lifetimes.Grant)
-	}
-	return invalidRefreshToken(errors.Join(errors.New("refresh_token_reuse: all refresh tokens of this sign-in ended"), err))
+	return next, nil
 }
 
-// markUsed notes that the client got another refresh token for this one: from
-// the vendor, or, for public clients, from the broker.
+// checkFamily refuses the tokens of a family that ended, and ends it where a
+// used token comes back: soon after its use that is a late retry, and later
+// somebody has a copy (OAuth 2.1 section 4.3.1).
+func (s *Server) checkFamily(r *request, g *grant) error {
+	next, err := s.nextStep(r, g)
+	switch {
+	case err != nil:
+		return err
+	case next == familyEnded:
+		return invalidRefreshToken(errors.New("a used refresh token of this sign-in came back: all of them ended"))
+	case g.Step >= next:
+		return nil
+	}
+	soon, err := s.Shared.Mark(r.Context(), g.stepKey())
+	switch {
+	case err != nil:
+		return errors.Join(once.ErrUnavailable, err)
+	case soon > 0:
+		return nil
+	}
+	err = s.Shared.Raise(context.WithoutCancel(r.Context()), g.familyKey(), familyEnded, s.Lifetimes.Grant)
+	return invalidRefreshToken(errors.Join(errors.New("refresh_token_reuse: all refresh tokens of this sign-in end"), err))
+}
+
+// markUsed notes that the client got another refresh token for this one. It has
+// its tokens whether or not that can be noted.
 func (s *Server) markUsed(r *request, t *tokenRequest, f refreshment, res *vendor.Result) {
-	rotated := !res.RefreshToken.Empty() && !res.RefreshToken.Equal(f.exchange.RefreshToken)
-	if f.grant.raw || !rotated && t.client.Auth != runtimeconfig.ClientNone {
+	if f.grant.Family == "" || !f.grant.replaced(t.client, res) {
 		return
 	}
 	ctx := context.WithoutCancel(r.Context())
-	err := errors.Join(
-		s.Shared.Take(ctx, onceKey("used-now", f.presented.Reveal()), reuseGrace),
-		s.Shared.Take(ctx, onceKey("used", f.presented.Reveal()), s.Lifetimes.Grant),
-	)
-	if err != nil && !errors.Is(err, once.ErrTaken) {
+	err := s.Shared.Raise(ctx, f.grant.stepKey(), 1, reuseGrace)
+	if err == nil {
+		err = s.Shared.Raise(ctx, f.grant.familyKey(), f.grant.Step+1, s.Lifetimes.Grant)
+	}
+	if err != nil {
 		r.event.cause = "used refresh token not noted: redis is away"
 	}
 }

@@ -26,6 +26,8 @@ type grant struct {
 	Token    string                `json:"rt"`
 	// Family is the same for all refresh tokens of one login.
 	Family string `json:"fa,omitempty"`
+	// Step counts how often the refresh token was replaced in this family.
+	Step int64 `json:"sp,omitempty"`
 	// raw is true for a refresh token of the vendor's own.
 	raw bool
 }
@@ -41,6 +43,7 @@ type grantResult struct {
 	callback string
 	subject  string
 	family   string
+	step     int64
 	// kept is the refresh token in use, for vendors that return none on refresh.
 	kept     secret.Text
 	captured map[string]string
@@ -99,7 +102,7 @@ func (s *Server) refreshTokenFor(r *request, t *tokenRequest, g grantResult, tok
 		subject = g.subject
 	}
 	return r.keys.Seal(seal.RefreshToken, s.Now().Add(s.Lifetimes.Grant), "", &grant{
-		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(), Family: g.family,
+		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(), Family: g.family, Step: g.step,
 	})
 }
 

@@ -82,15 +82,28 @@ func (r *Redis) Release(ctx context.Context, key string) error {
 	return nil
 }
 
-// Taken tells whether key was taken.
-func (r *Redis) Taken(ctx context.Context, key string) (bool, error) {
+// Raise raises the mark at key to n, never lowers it, and keeps it for ttl. A
+// mark that stands higher is left as it is.
+func (r *Redis) Raise(ctx context.Context, key string, n int64, ttl time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	n, err := r.client.Exists(ctx, r.prefix+key).Result()
-	if err != nil {
-		return false, fmt.Errorf("redis: %w", err)
+	if err := r.client.Eval(ctx, raiseMark, []string{r.prefix + key}, n, ttl.Milliseconds()).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
 	}
-	return n > 0, nil
+	return nil
+}
+
+const raiseMark = `if tonumber(redis.call("get", KEYS[1]) or "0") < tonumber(ARGV[1]) then redis.call("set", KEYS[1], ARGV[1], "px", ARGV[2]) end return 0`
+
+// Mark is how high the mark at key was raised; 0 where it never was.
+func (r *Redis) Mark(ctx context.Context, key string) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	n, err := r.client.Get(ctx, r.prefix+key).Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("redis: %w", err)
+	}
+	return n, nil
 }
 
 // ErrUnavailable means that Redis did not answer before the work began.

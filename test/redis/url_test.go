@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,8 +36,17 @@ func takesOnce(t *testing.T, url string) {
 	if err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
 		t.Fatalf("the second take: %v", err)
 	}
-	if taken, err := two.Taken(t.Context(), key); err != nil || !taken {
-		t.Errorf("Taken() = %v, %v", taken, err)
+	for n, want := range map[int64]int64{3: 3, 2: 3} {
+		mark := key + strconv.FormatInt(n, 10)
+		if err := errors.Join(one.Raise(t.Context(), mark, 3, time.Minute), two.Raise(t.Context(), mark, n, time.Minute)); err != nil {
+			t.Errorf("Raise() = %v", err)
+		}
+		if got, err := two.Mark(t.Context(), mark); err != nil || got != want {
+			t.Errorf("Mark() = %d, %v, want %d", got, err, want)
+		}
+	}
+	if got, err := two.Mark(t.Context(), key+"none"); err != nil || got != 0 {
+		t.Errorf("Mark() of none = %d, %v", got, err)
 	}
 	if err := two.Release(t.Context(), key); err != nil {
 		t.Errorf("release: %v", err)
@@ -86,7 +96,7 @@ func TestURL_password(t *testing.T) {
 func TestURL_leastRights(t *testing.T) {
 	s := redis.Start(t)
 	s.Do("ACL", "SETUSER", "broker", "on", ">"+password, "~oauth-broker:*", "resetchannels", "-@all",
-		"+set", "+get", "+exists", "+del", "+eval", "+hello", "+ping")
+		"+set", "+get", "+del", "+eval", "+hello", "+ping")
 	s.Do("ACL", "SETUSER", "default", "off", "nopass")
 	takesOnce(t, "redis://broker:"+escaped+"@"+s.Addr)
 }
