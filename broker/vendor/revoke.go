@@ -69,7 +69,7 @@ func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string
 	}
 	address := e.Target.Endpoints.RevocationFor(e.Credential.ClientID)
 	if v.Style == "DeletePath" {
-		address = strings.TrimSuffix(address, "/") + "/" + url.PathEscape(token.Reveal())
+		address = strings.TrimSuffix(address, "/") + "/" + pathSegment(token.Reveal())
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
@@ -77,6 +77,14 @@ func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string
 	}
 	req.Header = header
 	return req, nil
+}
+
+// pathSegment is s as one segment of a path: "." and ".." would be none.
+func pathSegment(s string) string {
+	if strings.Trim(s, ".") == "" {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	return url.PathEscape(s)
 }
 
 func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, error) {
@@ -126,7 +134,11 @@ func (e Endpoint) judgeRevocation(a answer, now time.Time) error {
 	}
 	members, err := decodeObject(a.body)
 	if err == nil {
-		if code, isError := e.errorCode(a.status, members); isError && code != "" {
+		code, isError := e.errorCode(a.status, members)
+		if isError && code == "" && a.status < 300 {
+			return failed(OutcomeRefused, "the vendor says no, without a reason")
+		}
+		if isError && code != "" {
 			outcome, reason := outcomeOf(code)
 			switch {
 			case outcome == OutcomeGrantRefused || code == "invalid_token" || code == "token_not_found":

@@ -24,7 +24,7 @@ func (s *Server) revoke(w http.ResponseWriter, x *exchange) {
 		return
 	}
 	s.note(func() { s.endToken(token, clientID, m.WholeGrant) })
-	if m.Style == "DeleteJSON" {
+	if x.r.Method == http.MethodDelete {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -39,6 +39,8 @@ func (s *Server) tokenToRevoke(x *exchange, m RevocationManner) (string, *oauthE
 		method, kind = http.MethodDelete, "application/json"
 	case "JSONBody":
 		kind = "application/json"
+	case "DeletePath":
+		method, kind = http.MethodDelete, ""
 	case "BearerSelf":
 		kind = ""
 	}
@@ -51,6 +53,8 @@ func (s *Server) tokenToRevoke(x *exchange, m RevocationManner) (string, *oauthE
 	switch {
 	case x.r.Method != method:
 		return "", &oauthError{http.StatusMethodNotAllowed, "invalid_request", method + " only"}
+	case m.Style == "DeletePath":
+		return strings.TrimPrefix(x.r.URL.Path, s.place(Revocation)+"/"), nil
 	case m.Style == "BearerSelf" && (bearer == "" || x.form.Has(parameter)):
 		return "", invalidRequest("the token belongs into the Authorization header, alone")
 	case m.Style == "BearerSelf":

@@ -139,6 +139,9 @@ func (s *Server) read(r *http.Request) *exchange {
 
 func (s *Server) endpoint(r *http.Request, form url.Values) Endpoint {
 	path := s.options.IssuerPath
+	if s.options.Manners.Revocation.Style == "DeletePath" && strings.HasPrefix(r.URL.Path, s.place(Revocation)+"/") {
+		return Revocation
+	}
 	if e, ok := s.options.Manners.find(r, form); ok {
 		return e
 	}
