@@ -55,7 +55,7 @@ func (s *Server) callback(w http.ResponseWriter, r *request) error {
 }
 
 // matchLogin finds the login of a state in this browser's cookies. The state is
-// spent whatever comes after.
+// spent whatever comes after, unless nobody can tell whether it was spent before.
 func (s *Server) matchLogin(w http.ResponseWriter, r *request, p oauth.Params) (*login, error) {
 	id, vendorName, err := s.readState(r, p)
 	if err != nil {
@@ -69,21 +69,32 @@ func (s *Server) matchLogin(w http.ResponseWriter, r *request, p oauth.Params) (
 			cause: err,
 		}
 	}
-	s.endLogin(w, id)
 	switch {
 	case vendorName != "" && vendorName != l.Binding.Vendor:
+		s.endLogin(w, id)
 		return nil, badRequest("The answer comes from another vendor than the one that was asked.", errors.New("mix-up: state and login name different vendors"))
 	case l.Callback != r.URL.Path:
+		s.endLogin(w, id)
 		return nil, badRequest("The answer came to another address than the one that the vendor was given.", errors.New("mix-up: callback path differs from the login's"))
 	}
 	err = s.Once.Take(r.Context(), onceKey("state", id), l.Expires.Sub(s.Now()))
-	switch {
-	case errors.Is(err, once.ErrTaken):
+	if err != nil && !errors.Is(err, once.ErrTaken) {
+		return nil, tryAgain(err)
+	}
+	s.endLogin(w, id)
+	if err != nil {
 		return nil, badRequest("This sign-in was answered before.", err)
-	case err != nil:
-		return nil, &pageError{status: http.StatusServiceUnavailable, title: "Try again in a moment", text: "The broker cannot check this sign-in now.", cause: err}
 	}
 	return l, nil
+}
+
+// tryAgain is the page where one-time things cannot be taken. Nothing is spent,
+// and the cookies stay: whoever loads the page again goes on.
+func tryAgain(cause error) *pageError {
+	return &pageError{
+		status: http.StatusServiceUnavailable, title: "Try again in a moment",
+		text: "The broker cannot check this sign-in now. Load this page again in a moment.", cause: cause,
+	}
 }
 
 // readState reads the id of the login, and the vendor where the state tells it.

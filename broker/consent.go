@@ -162,12 +162,13 @@ func (s *Server) readConsent(w http.ResponseWriter, r *request) (*consentRequest
 	if err := r.keys.Open(seal.Consent, p.Get("request"), cookie.Value, c); err != nil || c.ID != id {
 		return nil, forgedConsent(errors.Join(errors.New("form and cookie do not fit"), err))
 	}
+	err = s.Once.Take(r.Context(), onceKey("consent", id), consentLife)
+	if err != nil && !errors.Is(err, once.ErrTaken) {
+		return nil, tryAgain(err)
+	}
 	http.SetCookie(w, s.cookie(s.cookieName(cookieConsent, id), "", 0))
-	switch err := s.Once.Take(r.Context(), onceKey("consent", id), consentLife); {
-	case errors.Is(err, once.ErrTaken):
+	if err != nil {
 		return nil, badRequest("This page was answered before.", err)
-	case err != nil:
-		return nil, &pageError{status: http.StatusServiceUnavailable, title: "Try again in a moment", text: "The broker cannot check this sign-in now.", cause: err}
 	}
 	return c, nil
 }

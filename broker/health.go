@@ -15,7 +15,8 @@ func (s *Server) healthz(w http.ResponseWriter, _ *request) error {
 }
 
 // readyz tells whether requests can be served: there is a configuration, and
-// the server is not draining.
+// the server is not draining. Redis does not count: all replicas share it, so
+// one that is not ready would help nobody, and end what needs no Redis.
 func (s *Server) readyz(w http.ResponseWriter, r *request) error {
 	switch {
 	case s.draining.Load():

@@ -3,12 +3,12 @@
 package broker
 
 import (
+	"context"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 )
 
@@ -22,7 +22,8 @@ type metrics struct {
 	credential *prometheus.CounterVec
 }
 
-func newMetrics(reg *prometheus.Registry, config *live.Config) *metrics {
+func newMetrics(c Config) *metrics {
+	reg, config := c.Registry, c.Config
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oauth_broker_requests_total", Help: "Requests by route, status and outcome (an OAuth error code or ok).",
@@ -57,7 +58,22 @@ func newMetrics(reg *prometheus.Registry, config *live.Config) *metrics {
 		return 0
 	})
 	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, sequence, loaded)
+	if c.Shared != nil {
+		reg.MustRegister(redisUp(c.Shared))
+	}
 	return m
+}
+
+// redisUp asks Redis at every scrape.
+func redisUp(shared Shared) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oauth_broker_redis_up", Help: "1 where this replica can write to Redis, else 0. Absent without Redis.",
+	}, func() float64 {
+		if shared.Ping(context.Background()) != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 func (m *metrics) observeRequest(ev *event, status int, took time.Duration) {

@@ -77,7 +77,7 @@ func (s *Server) pushedParams(r *request, clientID, sealed string) (oauth.Params
 	case errors.Is(err, once.ErrTaken):
 		return oauth.Params{}, badRequest("The application's request was used before (request_uri).", err)
 	case err != nil:
-		return oauth.Params{}, &pageError{status: http.StatusServiceUnavailable, title: "Try again in a moment", text: "The broker cannot check this sign-in now.", cause: err}
+		return oauth.Params{}, tryAgain(err)
 	}
 	p, err := oauth.ParseParams(pushed.Query)
 	if err != nil {

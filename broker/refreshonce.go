@@ -28,7 +28,7 @@ type Shared interface {
 	Mark(ctx context.Context, key string) (int64, error)
 	// Once lets one caller of a key do the work and gives the others its answer.
 	Once(ctx context.Context, key string, p once.Policy, work func() (string, error)) (string, error)
-	// Ping tells whether the store works.
+	// Ping tells whether all of this works now.
 	Ping(ctx context.Context) error
 }
 

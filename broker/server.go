@@ -132,7 +132,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, metrics: newMetrics(c.Registry, c.Config), pages: pages}
+	s := &Server{Config: c, metrics: newMetrics(c), pages: pages}
 	s.registrations = limit.New(registrationsPerSecond, registrationBurst, limitedCallers, c.Now)
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.metrics.observeCall)

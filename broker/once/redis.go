@@ -40,11 +40,11 @@ func NewRedis(url string) (*Redis, error) {
 // Close closes the connections.
 func (r *Redis) Close() error { return r.client.Close() }
 
-// Ping tells whether Redis answers.
+// Ping tells whether Redis can be written to, which everything here needs.
 func (r *Redis) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	if err := r.client.Ping(ctx).Err(); err != nil {
+	if err := r.client.Set(ctx, r.prefix+"ping", "", time.Minute).Err(); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	return nil

@@ -80,14 +80,14 @@ func away() failure { return failure{http.StatusServiceUnavailable, "temporarily
 func wantJSON(t *testing.T, what string, r *harness.Response, want failure) {
 	t.Helper()
 	if r.Status != want.status || r.Text("error") != want.code {
-		t.Errorf("%s: got %d %s, want %d %s", what, r.Status, r.Body, want.status, want.code)
+		t.Errorf("%s: got %d %.300s, want %d %s", what, r.Status, r.Body, want.status, want.code)
 	}
 }
 
 func wantTokens(t *testing.T, what string, r *harness.Response) {
 	t.Helper()
 	if r.Status != http.StatusOK || r.Text("access_token") == "" {
-		t.Errorf("%s: got %d %s, want tokens", what, r.Status, r.Body)
+		t.Errorf("%s: got %d %.300s, want tokens", what, r.Status, r.Body)
 	}
 }
 
@@ -95,7 +95,7 @@ func wantTokens(t *testing.T, what string, r *harness.Response) {
 func wantPage(t *testing.T, what string, r *harness.Response, status int) {
 	t.Helper()
 	if r.Status != status || r.Location != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
-		t.Errorf("%s: got %d %s, want a page with %d", what, r.Status, r.Body, status)
+		t.Errorf("%s: got %d %.300s, want a page with %d", what, r.Status, r.Body, status)
 	}
 }
 
