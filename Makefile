@@ -22,7 +22,7 @@ STEP := hack/progress.sh
 FUZZTIME ?= 10s
 
 # What `make generate` writes; `make verify` fails where it differs from Git.
-GENERATED := api config/crd config/rbac docs/reference docs/vendors/README.md \
+GENERATED := api charts config/crd config/rbac docs/reference docs/vendors/README.md \
 	go.mod go.sum hack/tools/go.mod hack/tools/go.sum hack/controlplane/go.mod hack/controlplane/go.sum
 
 .PHONY: help
@@ -109,6 +109,7 @@ generate: ## Write deep copies, CRDs, RBAC and the API reference from the Go typ
 	@$(STEP) 'generate deep copies' $(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	@$(STEP) 'generate CRDs' $(TOOL) controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(STEP) 'generate RBAC' $(TOOL) controller-gen rbac:roleName=oauth-broker-manager paths=./controllers/... output:rbac:dir=config/rbac
+	@$(STEP) 'generate charts' go run ./hack/chart
 	@mkdir -p docs/reference
 	@$(STEP) 'generate API reference' $(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml \
 		--renderer=markdown --output-path=docs/reference/api.md --log-level=ERROR

@@ -77,7 +77,7 @@ func (d *demo) startCluster(ctx context.Context) error {
 	}
 	for _, args := range [][]string{
 		{"apply", "--filename", filepath.Join(root(), "config", "crd", "bases")},
-		{"apply", "--filename", filepath.Join(root(), "config", "rbac")},
+		{"apply", "--kustomize", filepath.Join(root(), "config", "rbac")},
 		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"},
 	} {
 		if err := d.runKubectl(ctx, "", args...); err != nil {
