@@ -58,7 +58,7 @@ clean: ## Remove bin and dist. Caches stay.
 ##@ Test
 
 .PHONY: test
-test: vet lint test-rules test-unit controlplane test-integration ## Run everything that CI runs.
+test: vet lint test-rules redis-server test-unit controlplane test-integration ## Run everything that CI runs.
 	@echo '==> all tests passed'
 
 .PHONY: vet
@@ -74,8 +74,12 @@ lint: ## Run golangci-lint and check the formatting (the first time builds it, a
 test-rules: ## Check import direction and what the documents promise about the repository.
 	@$(STEP) 'repository rules' go test -count=1 ./test/imports
 
+.PHONY: redis-server
+redis-server: ## Install Debian's redis-server where the command is missing; its service is not started.
+	@command -v redis-server >/dev/null || RUNLEVEL=1 $(STEP) 'install redis-server' hack/debian.sh redis-server
+
 .PHONY: test-unit
-test-unit: ## Run the tests that need no control plane, with the race detector.
+test-unit: redis-server ## Run the tests that need no control plane, with the race detector.
 	@$(STEP) 'unit tests' go test -race -timeout=10m $$(go list ./... | grep -v -e '/test/integration' -e '/test/imports$$')
 
 .PHONY: test-integration
