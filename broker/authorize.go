@@ -47,7 +47,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if err := s.checkRequest(r, a); err != nil {
-		return &redirectError{to: a.back, err: oauth.AsError(err)}
+		return &redirectError{to: a.back, err: oauth.AsError(err), ask: a.client.SelfRegistered}
 	}
 	passed := passedOn(a.vendor, p)
 	if s.needsConsent(r, a) {

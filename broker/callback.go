@@ -187,7 +187,13 @@ func checkIssuer(e vendor.Endpoint, p oauth.Params) error {
 	switch {
 	case iss == "" && required:
 		return badRequest("The vendor's answer does not say who it is from.", errors.New("mix-up: iss is missing"))
-	case iss != "" && e.Target.Issuer != "" && iss != e.Target.Issuer:
+	case iss == "":
+		return nil
+	case e.Target.Issuer == "" && e.Vendor.Callback.Path == runtimeconfig.CallbackShared:
+		// Nothing to compare with, and nothing else tells vendors apart here: it may
+		// be another vendor's answer that this one had the browser fetch.
+		return badRequest("The vendor's answer says who it is from, and this broker does not know whether that is right.", errors.New("mix-up: the vendor sends iss; set spec.issuer, or callback.path: Vendor"))
+	case e.Target.Issuer != "" && iss != e.Target.Issuer:
 		return badRequest("The answer comes from another vendor than the one that was asked.", errors.New("mix-up: iss is not the vendor's issuer"))
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 )
 
 //go:embed pages
@@ -58,6 +59,17 @@ func (p *pages) write(w http.ResponseWriter, show page) {
 	w.Header().Set("Content-Security-Policy", p.csp+show.formAction)
 	w.WriteHeader(show.status)
 	_, _ = w.Write(b.Bytes())
+}
+
+// renderReturn shows an error that the user may take back to the client.
+func (s *Server) renderReturn(w http.ResponseWriter, r *request, e *redirectError, location string) {
+	host := e.to.redirectURI
+	if u, err := url.Parse(e.to.redirectURI); err == nil && u.Hostname() != "" {
+		host = u.Hostname()
+	}
+	s.pages.write(w, page{status: http.StatusBadRequest, template: "return", formAction: "'none'", data: struct{ Title, Text, ID, Host, Location string }{
+		"This sign-in request is not valid", e.err.Description, r.event.id, host, location,
+	}})
 }
 
 func (s *Server) renderPage(w http.ResponseWriter, r *request, e *pageError) {

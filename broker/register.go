@@ -25,9 +25,6 @@ const invalidToken = "invalid_token"
 // register has two uses. With vendor in the body, at the generic address, it
 // registers an OAuth app at that vendor; otherwise a client of the broker.
 func (s *Server) register(w http.ResponseWriter, r *request) error {
-	if ok, wait := s.registrations.Allow(limit.Address(r.Request, s.TrustedProxies)); !ok {
-		return &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "too many registrations; try again later", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
-	}
 	body, members, err := readJSON(r)
 	if err != nil {
 		return err
@@ -36,6 +33,19 @@ func (s *Server) register(w http.ResponseWriter, r *request) error {
 		return s.registerAtVendor(w, r, name, members)
 	}
 	return s.registerClient(w, r, body)
+}
+
+// slowDown counts what one caller does, and refuses it when it is too much. Who is
+// known counts by name: strangers behind the same proxy use up nothing of it.
+func (s *Server) slowDown(caller string) error {
+	if ok, wait := s.registrations.Allow(caller); !ok {
+		return &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "too many registrations; try again later", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
+	}
+	return nil
+}
+
+func (s *Server) stranger(r *request) string {
+	return "address " + limit.Address(r.Request, s.TrustedProxies)
 }
 
 // readJSON strictly reads a JSON object.
@@ -81,10 +91,13 @@ func (s *Server) registerClient(w http.ResponseWriter, r *request, body []byte) 
 func (s *Server) mayRegister(r *request) error {
 	switch s.Registration.Mode {
 	case RegistrationOpen:
-		return nil
+		return s.slowDown(s.stranger(r))
 	case RegistrationInitialAccessToken:
 		if token := bearer(r); !token.Empty() && s.Registration.Token.Equal(token) {
 			return nil
+		}
+		if err := s.slowDown(s.stranger(r)); err != nil {
+			return err
 		}
 		return &oauth.Error{Code: invalidToken, Description: "registration needs the initial access token of this broker", Status: http.StatusUnauthorized, Bearer: true}
 	case RegistrationDisabled:
@@ -176,14 +189,22 @@ func (s *Server) registrableVendor(r *request, name json.RawMessage) (*runtimeco
 	if r.Header.Get("Authorization") != "" {
 		c, err := s.auth.Authenticate(r.Request, s.clients(r), oauth.Params{}, s.PublicURL)
 		if err != nil {
+			if slow := s.slowDown(s.stranger(r)); slow != nil {
+				return nil, slow
+			}
 			return nil, err
 		}
 		r.event.client = clientName(c)
+		if err := s.slowDown("client " + c.ID); err != nil {
+			return nil, err
+		}
 		// Anybody can register itself, with a secret too: that makes nobody known.
 		_, named := c.Vendor(text)
 		allowed = allowed || known && named && c.Auth != runtimeconfig.ClientNone && !c.SelfRegistered
 	} else if !allowed {
 		return nil, (&oauth.Error{Code: oauth.InvalidClient, Description: "registration at this vendor needs a client of the broker that authenticates with client_secret_basic", Challenge: true}).Because(errors.New("anonymous registration is not allowed"))
+	} else if err := s.slowDown(s.stranger(r)); err != nil {
+		return nil, err
 	}
 	if !allowed {
 		return nil, oauth.Errorf(oauth.UnauthorizedClient, "this client may not use this vendor")

@@ -64,6 +64,10 @@ func badRequest(text string, cause error) *pageError {
 type redirectError struct {
 	to  returnAddress
 	err *oauth.Error
+	// ask shows a page with a link first: nobody vouches for the redirect URI of a
+	// client that registered itself, and before consent the user has agreed to
+	// nothing (RFC 9700 section 4.11.2).
+	ask bool
 }
 
 func (e *redirectError) Error() string { return e.err.Error() }
@@ -116,6 +120,10 @@ func (s *Server) renderRedirect(w http.ResponseWriter, r *request, e *redirectEr
 	location, err := e.to.location(params)
 	if err != nil {
 		s.renderPage(w, r, badRequest("The client's redirect URI cannot be used.", err))
+		return
+	}
+	if e.ask {
+		s.renderReturn(w, r, e, location)
 		return
 	}
 	redirectTo(w, r, location)

@@ -57,9 +57,13 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	if token.Empty() {
 		token = g.kept
 	}
-	if token.Empty() || withheld(t.client, g.endpoint) {
-		delete(members, "refresh_token")
-	} else {
+	switch {
+	case token.Empty():
+	case withheld(t.client, g.endpoint):
+		if err := g.endpoint.DropRefreshToken(members); err != nil {
+			return err
+		}
+	default:
 		out, err := s.refreshTokenFor(r, t, g, token)
 		if err != nil {
 			return err

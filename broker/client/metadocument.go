@@ -33,8 +33,9 @@ const (
 	failureAge = 10 * time.Second
 	// maxDocuments bounds the cache, which outsiders can fill.
 	maxDocuments = 1024
-	// maxFetches bounds the fetches under way at once.
-	maxFetches = 16
+	// maxFetches bounds the fetches under way at once, and those of one host.
+	maxFetches     = 32
+	maxHostFetches = 2
 )
 
 // ErrDocument is a client id metadata document that cannot be used.
@@ -50,6 +51,9 @@ type Documents struct {
 
 	mu      sync.Mutex
 	entries map[string]documentEntry
+	// fetching counts the fetches under way by host, so that one slow host cannot
+	// hold up the documents of others.
+	fetching map[string]int
 }
 
 type documentEntry struct {
@@ -59,7 +63,7 @@ type documentEntry struct {
 
 // NewDocuments makes Documents that fetch through a guarded client.
 func NewDocuments(guarded *http.Client, now func() time.Time) *Documents {
-	return &Documents{http: guarded, now: now, slots: make(chan struct{}, maxFetches), entries: map[string]documentEntry{}}
+	return &Documents{http: guarded, now: now, slots: make(chan struct{}, maxFetches), entries: map[string]documentEntry{}, fetching: map[string]int{}}
 }
 
 // IsDocumentURL tells whether a client id is the URL of a metadata document.
@@ -95,7 +99,9 @@ func (d *Documents) Client(ctx context.Context, id string) (*runtimeconfig.Clien
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		c, age, err := d.fetch(ctx, id)
-		d.keep(id, documentEntry{client: c, until: d.now().Add(age)})
+		if age > 0 {
+			d.keep(id, documentEntry{client: c, until: d.now().Add(age)})
+		}
 		return c, err
 	})
 	if err != nil {
@@ -115,14 +121,20 @@ func (d *Documents) cached(id string) (documentEntry, bool) {
 	return e, ok && d.now().Before(e.until)
 }
 
-// keep stores e; a full cache drops what has expired, then anything.
+// keep stores e; a full cache drops what has expired and what failed, then
+// anything.
 func (d *Documents) keep(id string, e documentEntry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.entries) >= maxDocuments {
 		now := d.now()
 		for k, old := range d.entries {
-			if len(d.entries) < maxDocuments && now.Before(old.until) {
+			if old.client == nil || !now.Before(old.until) {
+				delete(d.entries, k)
+			}
+		}
+		for k := range d.entries {
+			if len(d.entries) < maxDocuments {
 				break
 			}
 			delete(d.entries, k)
@@ -131,13 +143,36 @@ func (d *Documents) keep(id string, e documentEntry) {
 	d.entries[id] = e
 }
 
-func (d *Documents) fetch(ctx context.Context, id string) (*runtimeconfig.Client, time.Duration, error) {
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	case <-ctx.Done():
-		return nil, failureAge, ErrDocument
+// enter takes a place among the fetches. It does not wait: who is refused may
+// try again at once, and nothing is remembered of it.
+func (d *Documents) enter(id string) (leave func(), ok bool) {
+	host := id
+	if u, err := url.Parse(id); err == nil {
+		host = u.Hostname()
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.slots) == cap(d.slots) || d.fetching[host] >= maxHostFetches {
+		return nil, false
+	}
+	d.slots <- struct{}{}
+	d.fetching[host]++
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		<-d.slots
+		if d.fetching[host]--; d.fetching[host] == 0 {
+			delete(d.fetching, host)
+		}
+	}, true
+}
+
+func (d *Documents) fetch(ctx context.Context, id string) (*runtimeconfig.Client, time.Duration, error) {
+	leave, ok := d.enter(id)
+	if !ok {
+		return nil, 0, errors.Join(ErrDocument, errors.New("too many fetches are under way"))
+	}
+	defer leave()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return nil, failureAge, ErrDocument

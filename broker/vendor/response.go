@@ -169,6 +169,17 @@ func (e Endpoint) SetRefreshToken(m map[string]json.RawMessage, token string) er
 	return nil
 }
 
+// DropRefreshToken takes the refresh token out, wherever this vendor keeps it.
+func (e Endpoint) DropRefreshToken(m map[string]json.RawMessage) error {
+	if path := e.Vendor.TokenResponse.Paths["refresh_token"]; path != "" {
+		if err := replaceAt(m, path, json.RawMessage("null")); err != nil {
+			return fmt.Errorf("dropping the refresh token: %w", err)
+		}
+	}
+	delete(m, "refresh_token")
+	return nil
+}
+
 // token reads a member that must be a printable string; null and absent are the same.
 func token(m map[string]json.RawMessage, name string) (secret.Text, error) {
 	v, ok := m[name]

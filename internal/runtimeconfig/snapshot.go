@@ -3,6 +3,8 @@
 package runtimeconfig
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -244,6 +246,10 @@ type Binding struct {
 	Name      string `json:"c,omitempty"`
 	UID       string `json:"u"`
 	ClientID  string `json:"a"`
+	// Target is a digest of where tokens are redeemed, for credentials whose own
+	// variables decide it: a tenant that changes them starts anew. A vendor's own
+	// move to another URL signs nobody out.
+	Target string `json:"t,omitempty"`
 }
 
 // NewBinding binds to credential c of vendor v.
@@ -251,6 +257,10 @@ func NewBinding(v *Vendor, c *Credential) Binding {
 	b := Binding{Vendor: v.Name, Source: c.Source, Namespace: c.Namespace, Name: c.Name, UID: c.UID, ClientID: c.ClientID}
 	if t := TargetOf(v, c); t != nil {
 		b.Issuer = t.Issuer
+	}
+	if c.Target != nil {
+		sum := sha256.Sum256([]byte(c.Target.Endpoints.Token + "\n" + c.Target.Endpoints.Refresh))
+		b.Target = hex.EncodeToString(sum[:8])
 	}
 	return b
 }

@@ -124,8 +124,20 @@ func (c *canary) response(resp *http.Response) error {
 		c.good = append(c.good, string(body))
 		return nil
 	}
-	c.bodies = append(c.bodies, string(body))
+	// A link back to the client is an authorization response: its state is meant
+	// for this browser.
+	c.bodies = append(c.bodies, withoutLink(string(body)))
 	return nil
+}
+
+// withoutLink takes the address out of a page's link.
+func withoutLink(page string) string {
+	before, rest, found := strings.Cut(page, `<a href="`)
+	_, after, closed := strings.Cut(rest, `"`)
+	if !found || !closed {
+		return page
+	}
+	return before + "<a>" + after
 }
 
 // markTokens notes the secrets of a token answer or a registration, which must

@@ -202,7 +202,7 @@ func TestRedTeam_H05_StrangersReachNoTenant(t *testing.T) {
 			continue
 		}
 		l.Params.Set("credential", name)
-		wantRedirect(t, "credential="+name, back{l.Authorize(), l}, "unauthorized_client")
+		wantOffer(t, "credential="+name, back{l.Authorize(), l}, "unauthorized_client")
 	}
 	l.Params.Del("credential")
 	toVendor := wantConsent(t, "shared", l, l.Authorize()).answer(t, "allow")
@@ -216,10 +216,7 @@ func TestRedTeam_H05_StrangersReachNoTenant(t *testing.T) {
 		l := h.NewLogin(id)
 		l.Authorization = harness.PublicURL + "/v1/authorize"
 		l.Params.Set("vendor", vendor)
-		r := l.Authorize()
-		if r.Query("error") != "unauthorized_client" {
-			t.Errorf("%s: %d to %v", vendor, r.Status, r.Location)
-		}
+		wantOffer(t, vendor, back{l.Authorize(), l}, "unauthorized_client")
 		wantJSON(t, vendor, sendJSON(t, h, harness.PublicURL+"/v1/vendors/"+vendor+"/register", metadata()), failure{http.StatusNotFound, "invalid_request"})
 	}
 	d := h.Document() // without SelfRegisteredUse
@@ -250,8 +247,11 @@ func TestRedTeam_H12_ClientOfAnotherIssuer(t *testing.T) {
 		wantConsent(t, "acme", l, l.Authorize())
 		l.Authorization = harness.PublicURL + "/v1/vendors/second/authorize"
 		r := l.Authorize()
-		if asked := r.Status == http.StatusOK; asked != want || !want && r.Query("error") != "unauthorized_client" {
+		if asked := r.Status == http.StatusOK; asked != want {
 			t.Errorf("generic %v: %d to %v", want, r.Status, r.Location)
+		}
+		if !want {
+			wantOffer(t, "client of another issuer", back{r, l}, "unauthorized_client")
 		}
 	}
 }
