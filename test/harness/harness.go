@@ -87,6 +87,7 @@ type Harness struct {
 	replicas []*replica
 	logs     *buffer
 	canary   *canary
+	ca       *authority
 	key      *ecdsa.PrivateKey
 }
 
@@ -110,17 +111,17 @@ func Start(t testing.TB, o Options) *Harness {
 		h.canary.plant("sealing key", k.Secret.Reveal())
 	}
 	h.canary.plant("initial access token of the broker", o.Registration.Token.Reveal())
-	ca := newAuthority(t)
+	h.ca = newAuthority(t)
 	h.router = &router{canary: h.canary, vendors: map[string]http.RoundTripper{}}
 	for n := range o.Replicas {
-		h.replicas = append(h.replicas, h.startReplica(n+1, ca))
+		h.replicas = append(h.replicas, h.startReplica(n+1))
 	}
 	h.router.replicas = h.replicas
 	t.Cleanup(func() { h.CheckNoSecrets(t) })
 	return h
 }
 
-func (h *Harness) startReplica(number int, ca *authority) *replica {
+func (h *Harness) startReplica(number int) *replica {
 	h.t.Helper()
 	r := &replica{config: &live.Config{}}
 	keys, err := seal.NewKeys(h.ring, h.Clock.Now)
@@ -138,11 +139,11 @@ func (h *Harness) startReplica(number int, ca *authority) *replica {
 		h.t.Fatal(err)
 	}
 	r.http = httptest.NewUnstartedServer(r.server.Public())
-	r.http.TLS = ca.server
+	r.http.TLS = h.ca.server
 	r.http.EnableHTTP2 = true
 	r.http.StartTLS()
 	h.router.transports = append(h.router.transports, &http.Transport{
-		TLSClientConfig: ca.client.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 128,
+		TLSClientConfig: h.ca.client.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 128,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, r.http.Listener.Addr().String())
 		},
@@ -228,6 +229,20 @@ func (h *Harness) Pin(number int) { h.router.pin(number) }
 
 // Kill ends a replica with its connections, as a crash does.
 func (h *Harness) Kill(number int) { h.replicas[number-1].kill() }
+
+// Replace ends a replica and starts another in its place, which serves the same
+// document, with a Redis or without.
+func (h *Harness) Replace(number int, redis string) {
+	h.t.Helper()
+	old := h.replicas[number-1]
+	old.kill()
+	h.options.Redis = redis
+	r := h.startReplica(number) // appends its transport
+	r.config.Set(old.config.Get())
+	last := len(h.router.transports) - 1
+	h.router.transports[number-1], h.router.transports = h.router.transports[last], h.router.transports[:last]
+	h.replicas[number-1] = r
+}
 
 func (r *replica) kill() {
 	if r.dead.Swap(true) {
