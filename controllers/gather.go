@@ -99,11 +99,12 @@ func (g *Gatherer) namespaces(ctx context.Context, in *translate.Inputs) error {
 	return nil
 }
 
-// references lists the Secrets that the objects name.
+// references lists the Secrets that the objects name, without names that no
+// Secret can have: the translation refuses those.
 func (g *Gatherer) references(in translate.Inputs) map[types.NamespacedName]bool {
 	keys := map[types.NamespacedName]bool{}
 	add := func(namespace string, ref *oauthv1alpha1.SecretReference) {
-		if ref != nil && ref.Name != "" {
+		if ref != nil && translate.GoodSecretName(ref.Name) {
 			keys[types.NamespacedName{Namespace: namespace, Name: ref.Name}] = true
 		}
 	}

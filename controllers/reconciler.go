@@ -18,8 +18,8 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
-// unreadableRetry is when Secrets that the API server refused are tried again:
-// no event tells of a new Role.
+// unreadableRetry is when Secrets that could not be read are tried again: no
+// event tells of a new Role.
 const unreadableRetry = 15 * time.Second
 
 // everything is the one request of the singleton controller.
@@ -174,7 +174,7 @@ func objectUIDs(in translate.Inputs) map[translate.Ref]types.UID {
 
 func retryUnreadable(in translate.Inputs) time.Duration {
 	for _, s := range in.Secrets {
-		if s.Unreadable {
+		if s.Unreadable || s.Stale {
 			return unreadableRetry
 		}
 	}

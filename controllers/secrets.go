@@ -4,7 +4,9 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -240,7 +242,10 @@ func (s *SecretStore) remembered(key types.NamespacedName) (content *translate.S
 	return nil, false
 }
 
-// fetch reads one Secret live. It returns nil where there is none.
+// fetch reads one Secret live. It returns nil where there is none. Trouble with
+// one Secret stays with its owner: the content that was read last stands in, and
+// where there is none, the Secret is unreadable. Only an API server that cannot
+// be reached at all is an error.
 func (s *SecretStore) fetch(ctx context.Context, key types.NamespacedName) (*translate.Secret, error) {
 	before := s.changes(key)
 	var object corev1.Secret
@@ -252,11 +257,37 @@ func (s *SecretStore) fetch(ctx context.Context, key types.NamespacedName) (*tra
 		s.learn(key, before, nil)
 		return nil, nil //nolint:nilnil // no Secret is an answer, not a failure
 	case err != nil:
-		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+		return s.standIn(ctx, key, err)
 	}
 	content := contentOf(&object)
 	s.learn(key, before, content)
 	return content, nil
+}
+
+// standIn answers for a Secret whose read failed. Nothing is learned, so that
+// the next pass reads again.
+func (s *SecretStore) standIn(ctx context.Context, key types.NamespacedName, failure error) (*translate.Secret, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", key, ctx.Err())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[key]; e != nil && e.memo != nil {
+		last := *e.memo
+		last.Stale = true
+		return &last, nil
+	}
+	if unreachable(failure) {
+		return nil, fmt.Errorf("reading Secret %s: %w", key, failure)
+	}
+	return &translate.Secret{Unreadable: true}, nil
+}
+
+// unreachable tells whether no API server answered. That says nothing of the
+// one Secret, and taking it for unreadable would stop its owner's logins.
+func unreachable(err error) bool {
+	_, transport := errors.AsType[*url.Error](err)
+	return transport || apierrors.IsServiceUnavailable(err) || apierrors.IsUnauthorized(err)
 }
 
 func (s *SecretStore) changes(key types.NamespacedName) int {

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"net/url"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -182,10 +183,55 @@ func TestSecretStore_unreadable(t *testing.T) {
 	}
 	s.reader.err, s.reader.secret = nil, aSecret("u", "5", "one")
 	s.wantValue("one")
-	s.reader.err = errors.New("boom")
-	s.see(s.key(), version{"u", "6"}, false)
+}
+
+// TestSecretStore_troubleWithOneSecret: what was read last stands in, and
+// without it the Secret is unreadable. The others are read, and it is retried.
+func TestSecretStore_troubleWithOneSecret(t *testing.T) {
+	for name, failure := range map[string]error{
+		"refused by the client": errors.New(`invalid resource name "a/b": [may not contain '/']`),
+		"cannot be decrypted":   apierrors.NewInternalError(errors.New("boom")),
+		"too many requests":     apierrors.NewTooManyRequests("later", 1),
+	} {
+		s := newStoreTest(t)
+		s.reader.err = failure
+		if content, ok := s.read(); !ok || !content.Unreadable {
+			t.Errorf("%s: got %v and %v, want it unreadable", name, content, ok)
+		}
+		s.reader.err, s.reader.secret = nil, aSecret("u", "5", "one")
+		s.wantValue("one")
+		s.reader.err = failure
+		s.see(s.key(), version{"u", "6"}, false)
+		s.wantValue("one")
+		if content, _ := s.read(); !content.Stale || retryUnreadable(translate.Inputs{Secrets: map[types.NamespacedName]translate.Secret{s.key(): content}}) == 0 {
+			t.Errorf("%s: the old content is not marked, or not retried", name)
+		}
+		s.reader.err, s.reader.secret = nil, aSecret("u", "6", "two")
+		s.wantValue("two")
+		if content, _ := s.read(); content.Stale {
+			t.Errorf("%s: the new content is marked as old", name)
+		}
+	}
+}
+
+// TestSecretStore_unreachable: where no API server answers, nothing is known of
+// the Secret, and calling it unreadable would end its owner's logins.
+func TestSecretStore_unreachable(t *testing.T) {
+	failure := &url.Error{Op: "Get", URL: "https://api.example", Err: errors.New("connection refused")}
+	s := newStoreTest(t)
+	s.reader.err = failure
 	if _, err := s.Read(t.Context(), s.keys); err == nil {
-		t.Error("an API server in trouble gave an answer")
+		t.Error("an API server that is away gave an answer")
+	}
+	s.reader.err, s.reader.secret = nil, aSecret("u", "5", "one")
+	s.wantValue("one")
+	s.reader.err = failure
+	s.see(s.key(), version{"u", "6"}, false)
+	s.wantValue("one")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Read(ended, s.keys); err == nil {
+		t.Error("the end of the process gave an answer")
 	}
 }
 

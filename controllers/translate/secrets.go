@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -48,15 +49,22 @@ func (r *secretRef) observed() *oauthv1alpha1.ObservedSecret {
 	return &oauthv1alpha1.ObservedSecret{Name: r.name.Name, UID: r.secret.UID, ResourceVersion: r.secret.ResourceVersion}
 }
 
+// GoodSecretName tells whether a Secret can have this name. Objects may be
+// older than the schema's rule, and a client refuses to ask for some names.
+func GoodSecretName(name string) bool { return len(validation.IsDNS1123Subdomain(name)) == 0 }
+
 // usable checks that the Secret can be read and holds keys, and tells what is
 // wrong otherwise.
 func (r *secretRef) usable(field string, keys []string, f *findings) bool {
 	switch {
+	case !GoodSecretName(r.name.Name):
+		f.fail(oauthv1alpha1.ReasonInvalid, "%s.name is not a name that a Secret can have: it is a DNS subdomain of lower-case letters, digits, - and dots, without the namespace", field)
+		return false
 	case !r.found:
 		f.fail(oauthv1alpha1.ReasonSecretNotFound, "Secret %s, which %s names, does not exist: create it with the keys %s", r.name, field, strings.Join(keys, ", "))
 		return false
 	case r.secret.Unreadable:
-		f.fail(oauthv1alpha1.ReasonSecretUnreadable, "Secret %s, which %s names, may not be read by the operator: allow it to get Secrets in namespace %s", r.name, field, r.name.Namespace)
+		f.fail(oauthv1alpha1.ReasonSecretUnreadable, "Secret %s, which %s names, cannot be read by the operator, which goes on trying: allow it to get Secrets in namespace %s", r.name, field, r.name.Namespace)
 		return false
 	}
 	var missing []string

@@ -51,8 +51,11 @@ type Secret struct {
 	UID             string
 	ResourceVersion string
 	Data            map[string]secret.Text
-	// Unreadable is true where the API server refused to let the operator read it.
+	// Unreadable is true where the operator could not read it: the API server
+	// refused, or failed, and no earlier version was read.
 	Unreadable bool
+	// Stale is true where a newer version may be there and could not be read.
+	Stale bool
 }
 
 // Discovered is what a vendor's metadata document said.

@@ -187,7 +187,7 @@ func (r *vendorResult) sharedCredential(ref *secretRef, auth runtimeconfig.Clien
 	switch {
 	case ref == nil:
 		return nil
-	case !ref.found && r.environment:
+	case !ref.found && r.environment && GoodSecretName(ref.name.Name):
 		f.note("Secret %s does not exist, so the brokers' environment variables are used", ref.name)
 		return nil
 	}
