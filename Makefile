@@ -94,6 +94,16 @@ test-modules:
 test-interop: test-modules ## Let unmodified OAuth and MCP clients (npm) log in through the built broker.
 	@$(STEP) 'interoperability' go test -tags=interop -count=1 -timeout=10m -v ./test/interop
 
+.PHONY: test-browser
+test-browser: test-modules ## Walk through logins with Chromium; screenshots go to test/browser/screenshots.
+	@command -v chromium >/dev/null || $(STEP) 'Chromium' hack/debian.sh chromium
+	@rm -rf test/browser/screenshots
+	@$(STEP) 'browser' go test -tags=browser -count=1 -timeout=10m -v ./test/browser
+
+.PHONY: e2e
+e2e: ## Install on a real single-node Kubernetes of this machine (root; about 15 minutes) and break things. ARGS="--keep" etc.
+	@go run ./test/e2e $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@hack/fuzz.sh $(FUZZTIME)

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+const (
+	imageName    = "ghcr.io/oauthbroker/oauth-broker"
+	localTag     = "e2e"
+	localVendor  = "oauthbroker.test/vendor:e2e"
+	outputOfLast = 4000
+)
+
+// startCluster uses KUBECONFIG, or starts the cluster of hack/cluster.
+func (s *suite) startCluster(ctx context.Context) error {
+	s.kubectl = "kubectl"
+	if s.kubeconfig = os.Getenv("KUBECONFIG"); s.kubeconfig != "" {
+		if s.image == "" || s.vendorImage == "" {
+			return errors.New("with KUBECONFIG, say --image and --vendor-image; or unset KUBECONFIG for a cluster on this machine")
+		}
+		s.line("using KUBECONFIG")
+	} else {
+		s.own = true
+		if err := s.script(ctx, "up.sh"); err != nil {
+			return err
+		}
+		path, err := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", "up.sh"), "--kubeconfig").Output() //nolint:gosec // of this repository
+		if err != nil {
+			return err
+		}
+		s.kubeconfig = strings.TrimSpace(string(path))
+	}
+	if _, err := exec.LookPath("kubectl"); err != nil || s.own {
+		assets, err := filepath.Glob(filepath.Join(cacheDir(), "oauth-broker", "controlplane", "*", "kubectl"))
+		if err != nil || len(assets) == 0 {
+			return errors.New("kubectl is missing: make controlplane")
+		}
+		s.kubectl = assets[len(assets)-1]
+	}
+	out, err := s.kube(ctx, "", "get", "nodes", "-o", "wide")
+	s.line("%s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "))
+	return err
+}
+
+func cacheDir() string {
+	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" {
+		return dir
+	}
+	home, _ := os.UserHomeDir() // without one there is nothing in it either
+	return filepath.Join(home, ".cache")
+}
+
+// loadImages builds the image of the product and that of the vendor.
+func (s *suite) loadImages(ctx context.Context) error {
+	if !s.own {
+		return nil
+	}
+	s.image, s.vendorImage = localTag, localVendor
+	for tag, packages := range map[string]string{imageName + ":" + localTag: "./cmd/manager,./cmd/broker", localVendor: "./test/e2e/vendor"} {
+		out := s.file(strings.NewReplacer("/", "-", ":", "-").Replace(tag))
+		cmd := exec.CommandContext(ctx, "go", "run", ".", "--root", s.tools.Root, "--packages", packages, "--tag", tag, "--out", out, //nolint:gosec // our own arguments
+			"--platforms", "linux/"+runtime.GOARCH, "--version", localTag)
+		cmd.Dir = filepath.Join(s.tools.Root, "hack", "image")
+		if err := s.command(cmd); err != nil {
+			return err
+		}
+		files, err := filepath.Glob(filepath.Join(out, "*.tar"))
+		if err != nil || len(files) != 1 {
+			return fmt.Errorf("want one image in %s, there are %d: %w", out, len(files), err)
+		}
+		if err := s.script(ctx, "load.sh", files[0]); err != nil {
+			return err
+		}
+		s.line("%s", tag)
+	}
+	return nil
+}
+
+// script runs one of hack/cluster.
+func (s *suite) script(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", name), args...) //nolint:gosec // of this repository
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+func (s *suite) command(cmd *exec.Cmd) error {
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}
+
+// kube runs kubectl and returns what it printed.
+func (s *suite) kube(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.kubectl, append([]string{"--kubeconfig", s.kubeconfig, "--cache-dir", s.file("kubectl")}, args...)...) //nolint:gosec // our own arguments
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args[:min(len(args), 6)], " "), err, problems.String())
+	}
+	return out.String(), nil
+}
+
+// helm runs helm and says how long it took.
+func (s *suite) helm(ctx context.Context, args ...string) error {
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, s.tools.Helm, append(args, "--kubeconfig", s.kubeconfig)...) //nolint:gosec // our own arguments
+	if err := s.command(cmd); err != nil {
+		return err
+	}
+	s.line("$ helm %s ... (%s)", strings.Join(args[:min(len(args), 2)], " "), time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+// show prints what helps to understand a failure.
+func (s *suite) show(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for _, args := range [][]string{
+		{"get", "pods", "-A", "-o", "wide"}, {"get", "events", "-A", "--sort-by=.lastTimestamp"},
+		{"get", "oauthvendors,byoccredentials,brokerclients", "-A"},
+		{"-n", namespace, "logs", "deployment/" + release + "-manager", "--tail=20"}, {"-n", namespace, "logs", "deployment/" + release, "--tail=20"},
+	} {
+		out, err := s.kube(ctx, "", args...)
+		fmt.Printf("\n$ kubectl %s\n%s", strings.Join(args, " "), out[max(0, len(out)-outputOfLast):])
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+}

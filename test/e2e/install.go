@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	release   = "oauth-broker"
+	namespace = "oauth-broker-system"
+	published = "oauth-broker-published"
+	host      = "broker.e2e.test"
+	publicURL = "https://" + host
+	// vendorIP is a fixed address, since the cluster of hack/cluster has no DNS.
+	vendorIP = "10.96.100.10"
+	previous = "0.0.9"
+)
+
+func indent(n int, text string) string {
+	pad := strings.Repeat(" ", n)
+	return pad + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+pad) + "\n"
+}
+
+// prepare makes everything that an install expects, and the vendor. Pod Security
+// "restricted" is enforced in the product's namespace, and in the vendor's too.
+func (s *suite) prepare(ctx context.Context) error {
+	var err error
+	if s.trust, err = newTrust(); err != nil {
+		return err
+	}
+	var manifests []string
+	for _, name := range []string{namespace, "vendor"} {
+		manifests = append(manifests, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted}}\n", name))
+	}
+	for _, name := range []string{"acme", "globex"} {
+		manifests = append(manifests, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", name))
+	}
+	for _, c := range []struct{ namespace, name, host string }{{namespace, release + "-tls", host}, {"vendor", "vendor-tls", vendorIP}} {
+		secret, err := s.trust.secret(c.namespace, c.name, c.host)
+		if err != nil {
+			return err
+		}
+		manifests = append(manifests, secret)
+	}
+	manifests = append(manifests, fmt.Sprintf(vendorManifest, vendorIP, publicURL, publicURL, s.vendorImage))
+	if _, err := s.kube(ctx, strings.Join(manifests, "---\n"), "apply", "-f", "-"); err != nil {
+		return err
+	}
+	_, err = s.kube(ctx, "", "-n", "vendor", "rollout", "status", "deployment/vendor", "--timeout=120s")
+	s.line("namespaces %s and vendor enforce Pod Security \"restricted\"", namespace)
+	s.line("vendor: https://%s in a pod", vendorIP)
+	return err
+}
+
+const vendorManifest = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: vendor, namespace: vendor}
+spec:
+  selector: {matchLabels: {app: vendor}}
+  template:
+    metadata: {labels: {app: vendor}}
+    spec:
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: vendor
+          args: ["--base=https://%s", "--redirect-uris=%s/v1/callback,%s/v1/callback/e2e", "--apps=platform-app,globex-app"]
+          image: %s
+          imagePullPolicy: IfNotPresent
+          ports: [{containerPort: 8443}]
+          readinessProbe: {tcpSocket: {port: 8443}, periodSeconds: 1}
+          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+          volumeMounts: [{name: tls, mountPath: /tls, readOnly: true}]
+      volumes: [{name: tls, secret: {secretName: vendor-tls, defaultMode: 0440}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: vendor, namespace: vendor}
+spec:
+  clusterIP: ` + vendorIP + `
+  selector: {app: vendor}
+  ports: [{port: 443, targetPort: 8443}]
+`
+
+// values of every install here.
+func (s *suite) values() []string {
+	return []string{
+		"--namespace", namespace, "--set", "publicURL=" + publicURL + ",broker.replicas=3,image.tag=" + s.image,
+		"--set", "broker.shutdownDelaySeconds=5,broker.resources.requests.cpu=10m,manager.resources.requests.cpu=10m", "--wait", "--timeout", "3m",
+	}
+}
+
+// installPrevious installs the chart under an older version, for the upgrade.
+func (s *suite) installPrevious(ctx context.Context) error {
+	chart := filepath.Join(s.tools.Root, "charts", "oauth-broker")
+	if err := s.helm(ctx, "package", chart, "--version", previous, "--destination", s.dir); err != nil {
+		return err
+	}
+	if err := s.helm(ctx, append([]string{"install", release, s.file("oauth-broker-" + previous + ".tgz")}, s.values()...)...); err != nil {
+		return err
+	}
+	return s.findService(ctx)
+}
+
+func (s *suite) findService(ctx context.Context) error {
+	ip, err := s.kube(ctx, "", "-n", namespace, "get", "service", release, "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return err
+	}
+	s.service = ip + ":443"
+	pods, err := s.kube(ctx, "", "-n", namespace, "get", "pods", "--no-headers")
+	s.line("%s", strings.ReplaceAll(strings.TrimSpace(pods), "\n", "\n    "))
+	return err
+}
+
+// applyObjects configures a vendor with a shared app, a tenant that uses it and
+// one that brings its own.
+func (s *suite) applyObjects(ctx context.Context) error {
+	if _, err := s.kube(ctx, s.vendor("")+objects, "apply", "-f", "-"); err != nil {
+		return err
+	}
+	for _, kind := range []string{"oauthvendors", "byoccredentials", "brokerclients"} {
+		out, err := s.kube(ctx, "", "wait", "--for=condition=Programmed", kind, "--all", "--all-namespaces", "--timeout=60s")
+		s.line("%s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "))
+		if err != nil {
+			return err
+		}
+	}
+	err := s.helm(ctx, "upgrade", "--install", "oauth-broker-vendors", filepath.Join(s.tools.Root, "charts", "oauth-broker-vendors"), "--namespace", namespace,
+		"--set", "vendors.github.enabled=true,vendors.ramp.enabled=true,vendors.github.allowedNamespaces.from=Names,vendors.github.allowedNamespaces.names={acme}")
+	if err != nil {
+		return err
+	}
+	out, err := s.kube(ctx, "", "wait", "--for=condition=Accepted", "oauthvendor/github", "oauthvendor/ramp", "--timeout=30s")
+	s.line("%s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "))
+	return err
+}
+
+// vendor is the OAuthVendor; scope is one more that it allows.
+func (s *suite) vendor(scope string) string {
+	if scope != "" {
+		scope = ", " + scope
+	}
+	return fmt.Sprintf(`apiVersion: oauthbroker.dev/v1alpha1
+kind: OAuthVendor
+metadata: {name: e2e}
+spec:
+  issuer: https://%s
+  discovery: {type: OpenIDConnect}
+  callback: {path: Vendor}
+  scopes: {default: [openid], allowed: [openid, profile%s]}
+  identity: {idToken: Required}
+  credentials: {secretRef: {name: e2e-app}, allowedNamespaces: {from: Names, names: [acme]}}
+  trustedNamespaces: {from: Names, names: [acme, globex]}
+  transport:
+    caBundle: |
+%s`, vendorIP, scope, indent(6, s.trust.pem))
+}
+
+const objects = `---
+apiVersion: v1
+kind: Secret
+metadata: {name: e2e-app, namespace: ` + namespace + `}
+stringData: {clientID: platform-app, clientSecret: platform-app-secret}
+---
+apiVersion: oauthbroker.dev/v1alpha1
+kind: BrokerClient
+metadata: {name: cli, namespace: acme}
+spec:
+  applicationType: Native
+  redirectURIs: ["http://127.0.0.1/callback"]
+  authentication: {method: None}
+  vendors: [{name: e2e}]
+---
+apiVersion: oauthbroker.dev/v1alpha1
+kind: BrokerClient
+metadata: {name: web, namespace: globex}
+spec:
+  redirectURIs: ["https://app.globex.example/callback"]
+  authentication: {method: ClientSecret, secretRef: {name: web-client}}
+  vendors: [{name: e2e}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: web-client, namespace: globex}
+stringData: {clientSecret: ` + webSecret + `}
+---
+apiVersion: oauthbroker.dev/v1alpha1
+kind: BYOCCredential
+metadata: {name: e2e, namespace: globex}
+spec: {vendor: e2e, secretRef: {name: e2e-app}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: e2e-app, namespace: globex}
+stringData: {clientID: globex-app, clientSecret: globex-app-secret}
+`
+
+// upgrade to this version of the chart, and rollback, while users log in.
+func (s *suite) upgrade(ctx context.Context) error {
+	return s.under(ctx, "upgrade", func(ctx context.Context) error {
+		return s.helm(ctx, append([]string{"upgrade", release, filepath.Join(s.tools.Root, "charts", "oauth-broker"), "--set", "broker.logLevel=warn"}, s.values()...)...)
+	})
+}
+
+func (s *suite) rollback(ctx context.Context) error {
+	err := s.under(ctx, "rollback", func(ctx context.Context) error {
+		return s.helm(ctx, "rollback", release, "1", "--namespace", namespace, "--wait", "--timeout", "3m")
+	})
+	return errors.Join(err, s.refreshOld(ctx))
+}
+
+// kept is what an uninstall must leave.
+func (s *suite) kept(ctx context.Context) (string, error) {
+	var all strings.Builder
+	for _, args := range [][]string{
+		{"-n", namespace, "get", "secret", release + "-keyring", "-o", "jsonpath={.metadata.uid}"},
+		{"get", "oauthvendors,byoccredentials,brokerclients", "-A", "-o", "jsonpath={range .items[*]}{.kind}/{.metadata.name}/{.metadata.uid} {end}"},
+		{"get", "crd", "oauthvendors.oauthbroker.dev", "byoccredentials.oauthbroker.dev", "brokerclients.oauthbroker.dev", "-o", "jsonpath={.items[*].metadata.uid}"},
+		{"get", "namespace", published, "-o", "jsonpath={.metadata.uid}"},
+	} {
+		out, err := s.kube(ctx, "", args...)
+		if err != nil {
+			return "", err
+		}
+		all.WriteString(out + "\n")
+	}
+	return all.String(), nil
+}
+
+// uninstall removes the release and shows that nothing of value went.
+func (s *suite) uninstall(ctx context.Context) error {
+	before, err := s.kept(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.helm(ctx, "uninstall", release, "--namespace", namespace, "--wait"); err != nil {
+		return err
+	}
+	after, err := s.kept(ctx)
+	if err != nil {
+		return err
+	}
+	if before != after {
+		return fmt.Errorf("the uninstall changed what it should keep:\n%s\n%s", before, after)
+	}
+	s.line("kept with their UIDs: key ring Secret, 3 CRDs, %d objects, namespace %s", strings.Count(after, "/")/2, published)
+	return nil
+}
+
+func (s *suite) reinstall(ctx context.Context) error {
+	if err := s.uninstall(ctx); err != nil {
+		return err
+	}
+	if err := s.helm(ctx, append([]string{"install", release, filepath.Join(s.tools.Root, "charts", "oauth-broker")}, s.values()...)...); err != nil {
+		return err
+	}
+	if err := s.findService(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.refreshOld(ctx), s.logins(ctx))
+}
+
+// kustomize replaces the release by an install of config/default.
+func (s *suite) kustomize(ctx context.Context) error {
+	if err := s.uninstall(ctx); err != nil {
+		return err
+	}
+	root, err := filepath.Rel(s.dir, s.tools.Root)
+	if err != nil {
+		return err
+	}
+	overlay := fmt.Sprintf(`apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [%[1]s/config/default, settings.yaml]
+components: [%[1]s/config/default/settings]
+replicas: [{name: oauth-broker, count: 3}]
+images: [{name: %[2]s, newTag: %[3]s}]
+`, root, imageName, s.image)
+	settings := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: oauth-broker-settings, annotations: {config.kubernetes.io/local-config: 'true'}}\ndata: {publicURL: " + publicURL + "}\n"
+	for name, content := range map[string]string{"kustomization.yaml": overlay, "settings.yaml": settings} {
+		if err := os.WriteFile(s.file(name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	if _, err := s.kube(ctx, "", "apply", "--server-side", "--force-conflicts", "-k", s.dir); err != nil {
+		return err
+	}
+	s.line("$ kubectl apply --server-side -k OVERLAY")
+	if _, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+release, "--timeout=180s"); err != nil {
+		return err
+	}
+	if err := s.findService(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.refreshOld(ctx), s.logins(ctx))
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// load is logins without end: half of the users keep their connections, the
+// others make a new one for every request.
+type load struct {
+	counts counts
+	logins atomic.Int64
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	failed []string
+}
+
+func (s *suite) startLoad(ctx context.Context) *load {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &load{cancel: cancel}
+	for n := range s.workers {
+		l.wg.Go(func() {
+			for i := n; ctx.Err() == nil; i++ {
+				a := apps()[i%len(apps())]
+				// A login that began is finished, also after the end of the load.
+				one, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+				token, err := s.newUser(&l.counts, n%2 == 0).logIn(one, a)
+				if err == nil && i%5 == 0 {
+					_, err = s.newUser(&l.counts, true).refresh(one, a, token.RefreshToken)
+				}
+				done()
+				l.logins.Add(1)
+				if err != nil {
+					l.mu.Lock()
+					l.failed = append(l.failed, time.Now().Format("15:04:05.000 ")+a.id+": "+err.Error())
+					l.mu.Unlock()
+				}
+			}
+		})
+	}
+	return l
+}
+
+// stop ends the load and reports on it.
+func (l *load) stop(s *suite, what string) error {
+	l.cancel()
+	l.wg.Wait()
+	s.line("%-28s %d logins, %d failed; %d answers, %d not 2xx or 3xx; %d connections tried again",
+		what+":", l.logins.Load(), len(l.failed), l.counts.answers.Load(), l.counts.bad.Load(), l.counts.retried.Load())
+	for _, f := range l.failed[:min(len(l.failed), 5)] {
+		s.line("  %s", f)
+	}
+	if len(l.failed) > 0 || l.counts.bad.Load() > 0 {
+		return fmt.Errorf("%s: logins failed", what)
+	}
+	if l.logins.Load() == 0 {
+		return fmt.Errorf("%s: nobody logged in", what)
+	}
+	return nil
+}
+
+// under does something while users log in.
+func (s *suite) under(ctx context.Context, what string, do func(context.Context) error) error {
+	l := s.startLoad(ctx)
+	err := do(ctx)
+	return errors.Join(err, l.stop(s, what))
+}
+
+// breakThings does what clusters do to pods. Every one is tried and reported.
+func (s *suite) breakThings(ctx context.Context) error {
+	rolled := func(ctx context.Context, name string) error {
+		_, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+name, "--timeout=180s")
+		return err
+	}
+	var errs []error
+	for _, b := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"nothing happens for 10 s", func(ctx context.Context) error { return pause(ctx, 10*time.Second) }},
+		{"rolling restart of brokers", func(ctx context.Context) error {
+			_, err := s.kube(ctx, "", "-n", namespace, "rollout", "restart", "deployment/"+release)
+			return errors.Join(err, rolled(ctx, release))
+		}},
+		{"a broker pod is deleted", func(ctx context.Context) error { return s.deletePod(ctx, "broker", rolled, release) }},
+		{"a broker container is killed", s.killContainer},
+		{"the operator's pods are deleted", func(ctx context.Context) error {
+			_, err := s.kube(ctx, "", "-n", namespace, "delete", "pods", "-l", "app.kubernetes.io/component=manager", "--wait=false")
+			return errors.Join(err, pause(ctx, 2*time.Second), rolled(ctx, release+"-manager"))
+		}},
+		{"scaled to 1 and back to 3", func(ctx context.Context) error {
+			for _, n := range []string{"1", "3"} {
+				if _, err := s.kube(ctx, "", "-n", namespace, "scale", "deployment/"+release, "--replicas="+n); err != nil {
+					return err
+				}
+				if err := errors.Join(pause(ctx, 8*time.Second), rolled(ctx, release)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	} {
+		errs = append(errs, s.under(ctx, b.what, b.do))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *suite) deletePod(ctx context.Context, component string, rolled func(context.Context, string) error, deployment string) error {
+	pod, err := s.firstPod(ctx, component)
+	if err != nil {
+		return err
+	}
+	if _, err := s.kube(ctx, "", "-n", namespace, "delete", "pod", pod); err != nil {
+		return err
+	}
+	return rolled(ctx, deployment)
+}
+
+func (s *suite) firstPod(ctx context.Context, component string) (string, error) {
+	out, err := s.kube(ctx, "", "-n", namespace, "get", "pods", "-l", "app.kubernetes.io/component="+component, "-o", "jsonpath={.items[0].metadata.name}")
+	return strings.TrimSpace(out), err
+}
+
+// killContainer sends SIGKILL to a broker process: nothing is drained, requests
+// under way are lost, and kubelet starts the container again.
+func (s *suite) killContainer(ctx context.Context) error {
+	if !s.own {
+		s.line("left out: needs the node's processes")
+		return pause(ctx, time.Second)
+	}
+	pid, err := brokerProcess()
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	if err := pause(ctx, 3*time.Second); err != nil {
+		return err
+	}
+	_, err = s.kube(ctx, "", "-n", namespace, "wait", "--for=condition=Ready", "pods", "-l", "app.kubernetes.io/component=broker", "--timeout=60s")
+	return err
+}
+
+// brokerProcess finds a broker of this cluster: one in a container of kubelet's.
+func brokerProcess() (int, error) {
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range commands {
+		line, _ := os.ReadFile(file) // a process that has just ended
+		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
+		if strings.HasPrefix(string(line), "/broker\x00serve\x00--public-url="+publicURL) && strings.Contains(string(groups), "kubepods") {
+			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return 0, errors.New("no broker process found")
+}
+
+// stopAPIServer stops it, by the process id that up.sh wrote, and lets users log
+// in meanwhile.
+func (s *suite) stopAPIServer(ctx context.Context) error {
+	if !s.own {
+		s.line("left out: the API server is not ours to stop")
+		return nil
+	}
+	content, err := os.ReadFile(filepath.Join(filepath.Dir(s.kubeconfig), "apiserver.pid"))
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return err
+	}
+	err = s.under(ctx, "API server away for "+s.outage.String(), func(ctx context.Context) error {
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			return err
+		}
+		if err := pause(ctx, s.outage/2); err != nil {
+			return err
+		}
+		if _, err := s.kube(ctx, "", "get", "--raw", "/readyz", "--request-timeout=2s"); err == nil {
+			return errors.New("the API server still answers")
+		}
+		return pause(ctx, s.outage/2)
+	})
+	err = errors.Join(err, s.script(ctx, "up.sh"))
+	return errors.Join(err, s.under(ctx, "API server is back", func(ctx context.Context) error {
+		_, err := s.kube(ctx, s.vendor("after-outage"), "apply", "-f", "-")
+		if err != nil {
+			return err
+		}
+		_, err = s.kube(ctx, "", "wait", "--for=condition=Programmed", "oauthvendor/e2e", "--timeout=60s")
+		return err
+	}))
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command e2e proves an install on a real cluster: `make e2e`.
+//
+// It starts the single-node Kubernetes of hack/cluster (or uses KUBECONFIG with
+// an image that is there already), installs charts/oauth-broker with three broker
+// replicas and a vendor of our own in a pod, logs in through the Service, and
+// then does to it what clusters do: edits, rolling restarts, killed pods, an API
+// server that is away, upgrade, rollback, uninstall, and an install by kustomize.
+// It prints what each step showed and exits with 0 or the reason.
+//
+// Read it in this order: main.go (the steps), install.go (what is installed),
+// login.go (a login), load.go (logins while things break), edits.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/test/install"
+)
+
+// options are the command line.
+type options struct {
+	image, vendorImage string
+	workers            int
+	outage             time.Duration
+	keep               bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.image, "image", "", "with KUBECONFIG: tag of ghcr.io/oauthbroker/oauth-broker that the nodes have; nothing is built")
+	flag.StringVar(&o.vendorImage, "vendor-image", "", "with KUBECONFIG: image of test/e2e/vendor that the nodes have")
+	flag.IntVar(&o.workers, "workers", 4, "browsers that log in at the same time")
+	flag.DurationVar(&o.outage, "outage", time.Minute, "how long the API server is stopped; only on the cluster of hack/cluster")
+	flag.BoolVar(&o.keep, "keep", false, "leave cluster and install as they are at the end")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "\nmake e2e FAILED:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// suite is what the steps share.
+type suite struct {
+	options
+	tools install.Tools
+	// own is whether the cluster is that of hack/cluster.
+	own        bool
+	kubeconfig string
+	kubectl    string
+	dir        string
+	began      time.Time
+	trust      *trust
+	// address of the brokers' Service, and what clients remember of them.
+	service string
+	tokens  remembered
+}
+
+func run(ctx context.Context, o options) (err error) {
+	tools, err := install.Find(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "oauth-broker-e2e-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s := &suite{options: o, tools: tools, dir: dir, began: time.Now()}
+	defer func() {
+		if err != nil && s.kubeconfig != "" && ctx.Err() == nil {
+			s.show(ctx)
+		}
+		if s.own && !o.keep {
+			s.title("Stopping the cluster")
+			err = errors.Join(err, s.script(context.WithoutCancel(ctx), "down.sh"))
+		}
+	}()
+	for _, step := range s.steps() {
+		s.title("%s", step.title)
+		limited, cancel := context.WithTimeout(ctx, step.limit)
+		err := step.do(limited)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	s.title("All of it works")
+	return nil
+}
+
+type step struct {
+	title string
+	limit time.Duration
+	do    func(context.Context) error
+}
+
+func (s *suite) steps() []step {
+	return []step{
+		{"Cluster", 20 * time.Minute, s.startCluster},
+		{"Images", 15 * time.Minute, s.loadImages},
+		{"Namespaces, certificates, vendor", 3 * time.Minute, s.prepare},
+		{"helm install of the previous version, three brokers", 5 * time.Minute, s.installPrevious},
+		{"Vendor, clients, BYOC credential; catalog chart", 3 * time.Minute, s.applyObjects},
+		{"Logins through the Service", time.Minute, s.logins},
+		{"kubectl apply to served by all three pods, 20 edits", 5 * time.Minute, s.measureEdits},
+		{"Logins without end, while pods come and go", 15 * time.Minute, s.breakThings},
+		{"API server away", 5*time.Minute + s.outage, s.stopAPIServer},
+		{"helm upgrade, with logins", 5 * time.Minute, s.upgrade},
+		{"helm rollback, with logins", 5 * time.Minute, s.rollback},
+		{"helm uninstall keeps keys and objects; install again", 5 * time.Minute, s.reinstall},
+		{"The same by kustomize", 5 * time.Minute, s.kustomize},
+	}
+}
+
+func (s *suite) title(format string, args ...any) {
+	fmt.Printf("\n==> [%4.0f s] %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (s *suite) line(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) }
+
+func (s *suite) file(name string) string { return filepath.Join(s.dir, name) }
