@@ -20,7 +20,8 @@ import (
 )
 
 // inputs gives manifests what an API server would give them: UIDs, the
-// namespaces that they live in, and versions of Secrets.
+// namespaces that they live in, and versions of Secrets. What a cluster wrote
+// into an exported manifest is dropped: no edit of the file would change it.
 func inputs(set manifest.Set, settings translate.Settings) (translate.Inputs, error) {
 	in := translate.Inputs{
 		Settings: settings, Vendors: set.Vendors, Credentials: set.Credentials, Clients: set.Clients,
@@ -28,9 +29,10 @@ func inputs(set manifest.Set, settings translate.Settings) (translate.Inputs, er
 		Secrets:    make(map[types.NamespacedName]translate.Secret, len(set.Secrets)),
 	}
 	use := func(kind string, o metav1.Object) {
-		if o.GetUID() == "" {
-			o.SetUID(uidOf(kind, o))
-		}
+		o.SetUID(uidOf(kind, o))
+		o.SetGeneration(0)
+		o.SetResourceVersion("")
+		o.SetCreationTimestamp(metav1.Time{})
 		if n := o.GetNamespace(); n != "" && in.Namespaces[n] == nil {
 			in.Namespaces[n] = map[string]string{corev1.LabelMetadataName: n}
 		}
