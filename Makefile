@@ -58,7 +58,7 @@ clean: ## Remove bin and dist. Caches stay.
 ##@ Test
 
 .PHONY: test
-test: vet lint test-rules redis-server test-unit controlplane test-integration ## Run everything that CI runs.
+test: vet lint test-rules redis-server test-unit controlplane test-integration ## Run vet, lint, unit and integration tests: all but the two suites that need npm.
 	@echo '==> all tests passed'
 
 .PHONY: vet

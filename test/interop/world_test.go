@@ -96,7 +96,7 @@ spec:
 ---
 apiVersion: v1
 kind: Secret
-metadata: {name: platform-app, namespace: oauth-broker}
+metadata: {name: platform-app}
 stringData: {clientID: platform-app, clientSecret: secret-of-the-platform-app}
 ---
 apiVersion: oauthbroker.dev/v1alpha1
