@@ -158,13 +158,12 @@ func hostOf(template string) string {
 // values: where a free-form variable may stand in the host.
 func checkTemplate(template string, vars variables) error {
 	scheme, host, rest := splitURL(template)
-	refs := reference.FindAllStringIndex(host, -1)
 	for _, r := range reference.FindAllString(host+rest, -1) {
 		if _, ok := vars.find(r[1 : len(r)-1]); !ok {
 			return fmt.Errorf("refers to %s, which is not declared under variables", r)
 		}
 	}
-	if len(refs) == 0 {
+	if !reference.MatchString(host) {
 		return nil
 	}
 	if scheme != "https" {
@@ -173,18 +172,42 @@ func checkTemplate(template string, vars variables) error {
 	if colon := strings.LastIndexByte(host, ':'); colon >= 0 && strings.Contains(host[colon:], "{") {
 		return errors.New("has a variable port: write the port out")
 	}
-	last := refs[len(refs)-1]
-	v, _ := vars.find(host[last[0]+1 : last[1]-1])
-	tail, _, _ := strings.Cut(host[last[1]:], ":")
-	if v.pattern == nil || tail == "" {
-		return nil
-	}
-	// {tenant}.example.com keeps every value below example.com; {tenant}example.com
-	// would let a value name any domain that ends so.
-	if _, suffix, dotted := strings.Cut(tail, "."); !dotted || suffix == "" || (tail[0] != '.' && tail[0] != '-') {
-		return fmt.Errorf("lets {%s} choose the domain: follow it by a dot and a domain, such as {%s}.example.com", v.name, v.name)
+	return checkFreeHost(host, vars)
+}
+
+// checkFreeHost checks that no value of a free-form variable can name a domain
+// that the vendor's author did not: {tenant}.example.com keeps every value below
+// example.com, while {tenant}.com, {tenant}example.com and login.{tenant} do not.
+// A variable that is the whole host is left to its pattern.
+func checkFreeHost(host string, vars variables) error {
+	name, _, _ := strings.Cut(host, ":")
+	name = reference.ReplaceAllStringFunc(name, func(r string) string {
+		v, _ := vars.find(r[1 : len(r)-1])
+		return v.fewestLabels(r)
+	})
+	for _, r := range reference.FindAllStringIndex(name, -1) {
+		if r[0] == 0 && r[1] == len(name) {
+			continue
+		}
+		rest, domain, _ := strings.Cut(name[r[1]:], ".")
+		labels := strings.Split(domain, ".")
+		fixed := len(labels) >= 2 && !slices.ContainsFunc(labels[len(labels)-2:], func(l string) bool { return l == "" || strings.Contains(l, "{") })
+		if !fixed || (rest != "" && rest[0] != '-') {
+			free := name[r[0]:r[1]]
+			return fmt.Errorf("lets %s choose the domain: follow it by a dot and a domain of two labels or more, such as %s.example.com", free, free)
+		}
 	}
 	return nil
+}
+
+// fewestLabels is the value of an enum that adds the fewest labels to a host,
+// and whole where the variable is free-form. An enum's values are as good as
+// fixed text, since the vendor's author wrote them.
+func (v variable) fewestLabels(whole string) string {
+	if v.pattern != nil || len(v.enum) == 0 {
+		return whole
+	}
+	return slices.MinFunc(v.enum, func(a, b string) int { return strings.Count(a, ".") - strings.Count(b, ".") })
 }
 
 // CheckURL accepts what a vendor URL may be: an absolute https URL, or an http

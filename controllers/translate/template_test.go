@@ -91,6 +91,20 @@ func TestTranslate_hostTemplates(t *testing.T) {
 		"https://acme.example/token?tenant={t}":     true,
 		"https://{t}.acme.example:8443/token":       true,
 		"https://{t}acme.example/token":             false,
+		"https://{t}.example/token":                 false,
+		"https://{t}.com:8443/token":                false,
+		"https://{t}-app.com/token":                 false,
+		"https://x-{t}.com/token":                   false,
+		"https://x-{t}.acme.example/token":          true,
+		"https://{t}app.acme.example/token":         false,
+		"https://{t}..example/token":                false,
+		"https://login.{t}/token":                   false,
+		"https://acme.example.{t}/token":            false,
+		"https://{t}.{t}/token":                     false,
+		"https://{t}.{t}.example/token":             false,
+		"https://{t}.{t}.acme.example/token":        true,
+		"https://{t}.acme.{t}.example/token":        false,
+		"https://{t}{t}.acme.example/token":         false,
 		"https://{t}.":                              false,
 		"https://acme.example:{t}/token":            false,
 		"https://acme.example:44{t}/token":          false,
@@ -117,6 +131,33 @@ func TestTranslate_hostTemplates(t *testing.T) {
 		got := len(out.Document.Credentials) == 1 && out.Document.Credentials[0].Target != nil
 		if got != ok {
 			t.Errorf("%s: accepted %v, want %v: %+v", token, got, ok, out.Verdicts)
+		}
+	}
+}
+
+// TestTranslate_hostTemplatesWithEnum: the values of an enum are the vendor
+// author's own words, so their labels count as fixed ones.
+func TestTranslate_hostTemplatesWithEnum(t *testing.T) {
+	for _, c := range []struct {
+		token string
+		zones []string
+		ok    bool
+	}{
+		{"https://{t}.{zone}/token", []string{"acme.example", "acme-preview.example"}, true},
+		{"https://{t}.{zone}/token", []string{"acme.example", "example"}, false},
+		{"https://{t}.{zone}.example/token", []string{"eu", "us"}, true},
+		{"https://{t}.acme.{zone}/token", []string{"example", "test"}, true},
+		{"https://{t}.{zone}/token", []string{".example", "acme.example"}, false},
+		{"https://{t}{zone}/token", []string{".acme.example"}, true},
+		{"https://{zone}.{t}.acme.example/token", []string{"eu"}, true},
+		{"https://{zone}.{t}/token", []string{"eu"}, false},
+		{"https://login.{zone}/token", []string{"example"}, true},
+	} {
+		in := templated(`^[a-z]+$`, c.token, "one")
+		in.Vendors[0].Spec.Variables = append(in.Vendors[0].Spec.Variables, oauthv1alpha1.Variable{Name: "zone", Enum: c.zones, Default: c.zones[0]})
+		out := translate.Translate(in)
+		if got := len(out.Document.Credentials) == 1; got != c.ok {
+			t.Errorf("%s with zone %v: accepted %v, want %v: %+v", c.token, c.zones, got, c.ok, out.Verdicts)
 		}
 	}
 }
