@@ -185,28 +185,13 @@ func (s *Server) registrableVendor(r *request, name json.RawMessage) (*runtimeco
 		return nil, oauth.Errorf(oauth.InvalidRequest, "vendor must be a string")
 	}
 	v, known := r.config.Vendor(text)
-	allowed := known && v.Registration.Anonymous && v.Registration.InitialAccessToken.Empty()
-	if r.Header.Get("Authorization") != "" {
-		c, err := s.auth.Authenticate(r.Request, s.clients(r), oauth.Params{}, s.PublicURL)
-		if err != nil {
-			if slow := s.slowDown(s.stranger(r)); slow != nil {
-				return nil, slow
-			}
-			return nil, err
-		}
-		r.event.client = clientName(c)
-		if err := s.slowDown("client " + c.ID); err != nil {
-			return nil, err
-		}
-		// Anybody can register itself, with a secret too: that makes nobody known.
-		_, named := c.Vendor(text)
-		allowed = allowed || known && named && c.Auth != runtimeconfig.ClientNone && !c.SelfRegistered
-	} else if !allowed {
-		return nil, (&oauth.Error{Code: oauth.InvalidClient, Description: "registration at this vendor needs a client of the broker that authenticates with client_secret_basic", Challenge: true}).Because(errors.New("anonymous registration is not allowed"))
-	} else if err := s.slowDown(s.stranger(r)); err != nil {
+	anybody := known && v.Registration.Anonymous && v.Registration.InitialAccessToken.Empty()
+	c, err := s.registrant(r, anybody)
+	if err != nil {
 		return nil, err
 	}
-	if !allowed {
+	// Anybody can register itself, with a secret too: that makes nobody known.
+	if _, named := c.Vendor(text); !anybody && (!known || !named || c.Auth == runtimeconfig.ClientNone || c.SelfRegistered) {
 		return nil, oauth.Errorf(oauth.UnauthorizedClient, "this client may not use this vendor")
 	}
 	r.event.vendor = v.Name
@@ -217,6 +202,26 @@ func (s *Server) registrableVendor(r *request, name json.RawMessage) (*runtimeco
 		return nil, oauth.Errorf(oauth.TemporarilyUnavailable, "the vendor's initial access token is missing; see the status of the OAuthVendor")
 	}
 	return v, nil
+}
+
+// registrant authenticates the caller of a registration at a vendor, and slows it
+// down. Where anybody may, it can be a client without a name.
+func (s *Server) registrant(r *request, anybody bool) (*runtimeconfig.Client, error) {
+	if r.Header.Get("Authorization") == "" {
+		if !anybody {
+			return nil, (&oauth.Error{Code: oauth.InvalidClient, Description: "registration at this vendor needs a client of the broker that authenticates with client_secret_basic", Challenge: true}).Because(errors.New("anonymous registration is not allowed"))
+		}
+		return &runtimeconfig.Client{}, s.slowDown(s.stranger(r))
+	}
+	c, err := s.auth.Authenticate(r.Request, s.clients(r), oauth.Params{}, s.PublicURL)
+	if err != nil {
+		if slow := s.slowDown(s.stranger(r)); slow != nil {
+			return nil, slow
+		}
+		return nil, err
+	}
+	r.event.client = clientName(c)
+	return c, s.slowDown("client " + c.ID)
 }
 
 func registrationFailure(err error) error {

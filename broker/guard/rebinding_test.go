@@ -57,7 +57,7 @@ func TestRedTeam_I13_ResolvedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // the end of the test
+	defer listener.Close()
 	met := make(chan bool, 1)
 	go func() {
 		conn, err := listener.Accept()

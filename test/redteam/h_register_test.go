@@ -5,6 +5,7 @@ package redteam_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -147,9 +148,7 @@ func TestRedTeam_H07_Metadata(t *testing.T) {
 		"numbers as URIs": {"redirect_uris": []int{1}}, "text as grants": {"grant_types": "authorization_code"}, "too much": {"redirect_uris": []string{"https://a.example/" + strings.Repeat("x", 400), "https://b.example/" + strings.Repeat("x", 400)}},
 	} {
 		m := metadata()
-		for k, v := range change {
-			m[k] = v
-		}
+		maps.Copy(m, change)
 		wantJSON(t, what, sendJSON(t, h, registerURL, m), failure{http.StatusBadRequest, "invalid_client_metadata"})
 	}
 	m := metadata()

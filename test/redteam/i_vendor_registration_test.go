@@ -4,6 +4,7 @@ package redteam_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -46,9 +47,7 @@ func anonymously(d *runtimeconfig.Document) {
 
 func atVendor(more map[string]any) map[string]any {
 	m := map[string]any{"vendor": harness.VendorName, "client_name": "My app", "grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "client_secret_basic"}
-	for k, v := range more {
-		m[k] = v
-	}
+	maps.Copy(m, more)
 	return m
 }
 

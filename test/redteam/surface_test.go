@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -166,14 +167,9 @@ func TestRedTeam_Metadata_ExactMembers(t *testing.T) {
 		}
 		h := harness.Standard(t, s)
 		for i, path := range metadataPaths() {
-			want := map[string]any{}
-			for k, v := range base {
-				want[k] = v
-			}
+			want := maps.Clone(base)
 			if full {
-				for k, v := range more {
-					want[k] = v
-				}
+				maps.Copy(want, more)
 			}
 			if i > 0 { // the OpenID Connect form
 				want["jwks_uri"], want["subject_types_supported"], want["id_token_signing_alg_values_supported"] = h.Fake.URL(fakevendor.JWKS), []any{"public"}, []any{"RS256"}
