@@ -136,10 +136,51 @@ func (r *secretRef) fillCredential(field string, c *runtimeconfig.Credential, au
 	}
 }
 
-// checkText refuses control characters: mostly it is the line break that
-// echo and editors add, and the vendor would answer invalid_client.
+// initialAccessToken is the vendor's, empty where there is none that is good.
+func (r *secretRef) initialAccessToken(f *findings) secret.Text {
+	const key = oauthv1alpha1.SecretKeyInitialAccessToken
+	var own findings
+	if r == nil {
+		return secret.Text{}
+	}
+	if r.usable("registration.initialAccessTokenRef", []string{key}, &own) {
+		r.checkText(key, &own)
+	}
+	for _, p := range own.problems {
+		f.fail(own.reason, "%s", p)
+	}
+	if own.failed() {
+		return secret.Text{}
+	}
+	return r.secret.Data[key]
+}
+
+// checkLength refuses what is longer than any vendor's: the value is published
+// to every broker and sent with every request.
+func (r *secretRef) checkLength(key string, f *findings) bool {
+	limit := longest(key)
+	if len(r.secret.Data[key].Reveal()) <= limit {
+		return true
+	}
+	f.fail(oauthv1alpha1.ReasonSecretInvalid, "key %s of Secret %s is longer than %d KiB, the limit for this key: store nothing but the value itself", key, r.name, limit>>10)
+	return false
+}
+
+// longest is how many bytes the value of a key may have.
+func longest(key string) int {
+	switch key {
+	case oauthv1alpha1.SecretKeyClientID:
+		return 1 << 10
+	case oauthv1alpha1.SecretKeyPrivateKey:
+		return 16 << 10
+	}
+	return 8 << 10
+}
+
+// checkText refuses what is too long, and control characters: mostly it is the
+// line break that echo and editors add, and the vendor would answer invalid_client.
 func (r *secretRef) checkText(key string, f *findings) {
-	if !cleanText(r.secret.Data[key]) {
+	if r.checkLength(key, f) && !cleanText(r.secret.Data[key]) {
 		f.fail(oauthv1alpha1.ReasonSecretInvalid, "key %s of Secret %s holds a line break or another control character, or is not UTF-8: store it without (kubectl create secret --from-literal, or printf instead of echo)", key, r.name)
 	}
 }
@@ -150,6 +191,9 @@ func cleanText(t secret.Text) bool {
 
 func (r *secretRef) checkPrivateKey(algorithm string, f *findings) {
 	key := oauthv1alpha1.SecretKeyPrivateKey
+	if !r.checkLength(key, f) {
+		return
+	}
 	ok, known := fits(parsePrivateKey(r.secret.Data[key]), algorithm)
 	switch {
 	case !known:

@@ -66,10 +66,7 @@ func translateVendor(in vendorInputs) *vendorResult {
 	}
 	out.SharedUse, out.Trusted = r.sharedUse.set(), r.trusted.set()
 	shared := r.sharedCredential(in.shared, out.ClientAuth, &resolved)
-	if in.initial != nil && in.initial.usable("registration.initialAccessTokenRef", []string{oauthv1alpha1.SecretKeyInitialAccessToken}, &resolved) {
-		in.initial.checkText(oauthv1alpha1.SecretKeyInitialAccessToken, &resolved)
-		out.Registration.InitialAccessToken = in.initial.secret.Data[oauthv1alpha1.SecretKeyInitialAccessToken]
-	}
+	out.Registration.InitialAccessToken = in.initial.initialAccessToken(&resolved)
 	if !accepted.failed() {
 		r.noteSharedCallback(out, &accepted)
 	}
