@@ -59,21 +59,27 @@ func newMetrics(c Config) *metrics {
 	})
 	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, sequence, loaded)
 	if c.Shared != nil {
-		reg.MustRegister(redisUp(c.Shared))
+		reg.MustRegister(redisUp{c.Shared, prometheus.NewDesc("oauth_broker_redis_up", "1 where this replica can write to Redis, else 0. Absent without Redis.", nil, nil)})
 	}
 	return m
 }
 
 // redisUp asks Redis at every scrape.
-func redisUp(shared Shared) prometheus.GaugeFunc {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "oauth_broker_redis_up", Help: "1 where this replica can write to Redis, else 0. Absent without Redis.",
-	}, func() float64 {
-		if shared.Ping(context.Background()) != nil {
-			return 0
-		}
-		return 1
-	})
+type redisUp struct {
+	shared Shared
+	desc   *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (u redisUp) Describe(to chan<- *prometheus.Desc) { to <- u.desc }
+
+// Collect implements prometheus.Collector.
+func (u redisUp) Collect(to chan<- prometheus.Metric) {
+	up := 1.0
+	if u.shared.Ping(context.Background()) != nil {
+		up = 0
+	}
+	to <- prometheus.MustNewConstMetric(u.desc, prometheus.GaugeValue, up)
 }
 
 func (m *metrics) observeRequest(ev *event, status int, took time.Duration) {

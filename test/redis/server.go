@@ -92,7 +92,7 @@ func (s *Server) run() {
 	} else {
 		args = append(args, s.args...)
 	}
-	s.process = exec.Command("redis-server", args...) //nolint:gosec,noctx // it outlives the start, and is stopped by pid
+	s.process = exec.Command("redis-server", args...) // it outlives the start, and is stopped by pid
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}

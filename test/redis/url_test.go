@@ -94,11 +94,15 @@ func TestURL_password(t *testing.T) {
 
 // The least rights that docs/guides/redis.md names are enough.
 func TestURL_leastRights(t *testing.T) {
-	s := redis.Start(t)
-	s.Do("ACL", "SETUSER", "broker", "on", ">"+password, "~oauth-broker:*", "resetchannels", "-@all",
-		"+set", "+get", "+del", "+eval", "+hello", "+ping")
-	s.Do("ACL", "SETUSER", "default", "off", "nopass")
-	takesOnce(t, "redis://broker:"+escaped+"@"+s.Addr)
+	for scheme, s := range map[string]*redis.Server{"redis": redis.Start(t), "redis+cluster": redis.StartCluster(t)} {
+		user := []any{"ACL", "SETUSER", "broker", "on", ">" + password, "~oauth-broker:*", "resetchannels", "-@all", "+set", "+get", "+del", "+eval", "+hello", "+ping"}
+		if scheme == "redis+cluster" {
+			user = append(user, "+cluster|slots", "+command")
+		}
+		s.Do(user...)
+		s.Do("ACL", "SETUSER", "default", "off", "nopass")
+		takesOnce(t, scheme+"://broker:"+escaped+"@"+s.Addr)
+	}
 }
 
 func TestURL_TLS(t *testing.T) {
@@ -137,8 +141,8 @@ func TestURL_sentinelFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	redis.Eventually(t, "the sentinel knows the replica", func() error {
-		if n := len(sentinel.Do("SENTINEL", "REPLICAS", redis.SentinelMaster).([]any)); n != 1 {
-			return fmt.Errorf("%d replicas", n)
+		if all, _ := sentinel.Do("SENTINEL", "REPLICAS", redis.SentinelMaster).([]any); len(all) != 1 {
+			return fmt.Errorf("%d replicas", len(all))
 		}
 		if n := replica.Admin().Exists(t.Context(), "oauth-broker:1:test:before").Val(); n != 1 {
 			return errors.New("not replicated yet")
