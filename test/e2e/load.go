@@ -57,7 +57,7 @@ func (s *suite) startLoad(ctx context.Context) *load {
 func (l *load) stop(s *suite, what string) error {
 	l.cancel()
 	l.wg.Wait()
-	s.line("%-28s %d logins, %d failed; %d answers, %d not 2xx or 3xx; %d connections tried again",
+	s.line("%-31s %d logins, %d failed; %d answers, %d not 2xx or 3xx; %d connections tried again",
 		what+":", l.logins.Load(), len(l.failed), l.counts.answers.Load(), l.counts.bad.Load(), l.counts.retried.Load())
 	for _, f := range l.failed[:min(len(l.failed), 5)] {
 		s.line("  %s", f)
@@ -78,6 +78,9 @@ func (s *suite) under(ctx context.Context, what string, do func(context.Context)
 	return errors.Join(err, l.stop(s, what))
 }
 
+// drain is how long the last old pod takes to end after a rollout is complete.
+const drain = 8 * time.Second
+
 // breakThings does what clusters do to pods. Every one is tried and reported.
 func (s *suite) breakThings(ctx context.Context) error {
 	rolled := func(ctx context.Context, name string) error {
@@ -92,7 +95,7 @@ func (s *suite) breakThings(ctx context.Context) error {
 		{"nothing happens for 10 s", func(ctx context.Context) error { return pause(ctx, 10*time.Second) }},
 		{"rolling restart of brokers", func(ctx context.Context) error {
 			_, err := s.kube(ctx, "", "-n", namespace, "rollout", "restart", "deployment/"+release)
-			return errors.Join(err, rolled(ctx, release))
+			return errors.Join(err, rolled(ctx, release), pause(ctx, drain))
 		}},
 		{"a broker pod is deleted", func(ctx context.Context) error { return s.deletePod(ctx, "broker", rolled, release) }},
 		{"a broker container is killed", s.killContainer},
@@ -105,7 +108,7 @@ func (s *suite) breakThings(ctx context.Context) error {
 				if _, err := s.kube(ctx, "", "-n", namespace, "scale", "deployment/"+release, "--replicas="+n); err != nil {
 					return err
 				}
-				if err := errors.Join(pause(ctx, 8*time.Second), rolled(ctx, release)); err != nil {
+				if err := errors.Join(pause(ctx, drain), rolled(ctx, release)); err != nil {
 					return err
 				}
 			}
@@ -186,7 +189,8 @@ func (s *suite) stopAPIServer(ctx context.Context) error {
 		return err
 	}
 	err = s.under(ctx, "API server away for "+s.outage.String(), func(ctx context.Context) error {
-		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		// SIGTERM would let it serve watches to their end.
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			return err
 		}
 		if err := pause(ctx, s.outage/2); err != nil {

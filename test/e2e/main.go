@@ -24,6 +24,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/oauthbroker/oauth-broker/test/install"
 )
 
@@ -45,6 +48,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	ctrllog.SetLogger(logr.Discard()) // the libraries have nothing to tell
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "\nmake e2e FAILED:", err)
 		stop()

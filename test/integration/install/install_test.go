@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package install_test hands both renderings of the install, Helm's and
+// kustomize's, and the whole vendor catalog to a real API server: strict
+// validation, and Pod Security "restricted" for the pods.
+package install_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/oauthbroker/oauth-broker/test/install"
+	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
+)
+
+var plane controlplane.Plane //nolint:gochecknoglobals // one control plane for the suite
+
+func TestMain(m *testing.M) { os.Exit(controlplane.Main(m, &plane)) }
+
+// rendering is one way to install.
+type rendering struct {
+	name   string
+	render func(context.Context, install.Tools) ([]byte, error)
+}
+
+func renderings() []rendering {
+	return []rendering{
+		{"Helm, defaults", func(ctx context.Context, x install.Tools) ([]byte, error) {
+			return x.Template(ctx, "oauth-broker", "--set", "publicURL="+install.PublicURL)
+		}},
+		{"Helm, options", func(ctx context.Context, x install.Tools) ([]byte, error) {
+			return x.Template(ctx, "oauth-broker", "--set", "publicURL="+install.PublicURL+",watchNamespaces={team-a},redis.existingSecret=redis,extraCACertificates=ca,ingress.enabled=true,"+
+				"broker.autoscaling.enabled=true,metrics.dashboard.enabled=true,broker.registration.mode=InitialAccessToken,broker.registration.existingSecret=token")
+		}},
+		{"kustomize", func(ctx context.Context, x install.Tools) ([]byte, error) { return x.Build(ctx, "config/default") }},
+		{"overlay", func(ctx context.Context, x install.Tools) ([]byte, error) {
+			return x.Build(ctx, "config/samples/install")
+		}},
+	}
+}
+
+func setUp(t *testing.T) install.Tools {
+	t.Helper()
+	x, err := install.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A dry run makes no namespace, and what is in one needs it.
+	for _, name := range []string{install.Namespace, install.Published, "team-a"} {
+		o := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
+		if err := client.IgnoreAlreadyExists(plane.Client.Create(t.Context(), o)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return x
+}
+
+func dryRun(t *testing.T, manifests []byte) {
+	t.Helper()
+	assets, err := controlplane.Assets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, plane.Env.KubeConfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(assets, "kubectl"), "--kubeconfig", kubeconfig, "--cache-dir", t.TempDir(),
+		"apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename", "-")
+	cmd.Stdin = strings.NewReader(string(manifests))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl apply: %v\n%s", err, out)
+	}
+	if strings.Contains(string(out), "Warning") {
+		t.Errorf("kubectl warns:\n%s", out)
+	}
+}
+
+func TestInstall_valid(t *testing.T) {
+	x := setUp(t)
+	for _, r := range renderings() {
+		t.Run(r.name, func(t *testing.T) {
+			manifests, err := r.render(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dryRun(t, manifests)
+		})
+	}
+}
+
+// TestInstall_restricted makes the pods that the Deployments would make, in a
+// namespace that enforces Pod Security "restricted".
+func TestInstall_restricted(t *testing.T) {
+	x := setUp(t)
+	for _, r := range renderings() {
+		t.Run(r.name, func(t *testing.T) {
+			manifests, err := r.render(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects, err := install.Objects(manifests)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pods := 0
+			for _, o := range objects {
+				if o.GetKind() == "Deployment" {
+					pods++
+					if err := plane.Client.Create(t.Context(), podOf(t, o), client.DryRunAll); err != nil {
+						t.Errorf("%s: %v", o.GetName(), err)
+					}
+				}
+			}
+			if pods != 2 {
+				t.Errorf("%d Deployments, want 2", pods)
+			}
+		})
+	}
+	t.Run("the namespace does enforce it", func(t *testing.T) {
+		bad := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "bad", Namespace: install.Namespace},
+			Spec:       corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+		}
+		if err := plane.Client.Create(t.Context(), bad, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "PodSecurity") {
+			t.Errorf("a pod on the host's network was answered %v", err)
+		}
+	})
+}
+
+func podOf(t *testing.T, deployment *unstructured.Unstructured) *corev1.Pod {
+	t.Helper()
+	template, _, err := unstructured.NestedMap(deployment.Object, "spec", "template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pod corev1.Pod
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(template, &pod); err != nil {
+		t.Fatal(err)
+	}
+	pod.Name, pod.Namespace = deployment.GetName(), install.Namespace
+	return &pod
+}
+
+// TestCatalog_valid: every vendor of the catalog chart, with what can be set.
+func TestCatalog_valid(t *testing.T) {
+	x := setUp(t)
+	files, err := filepath.Glob(filepath.Join(x.Root, "charts", "oauth-broker-vendors", "catalog", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no catalog: %v", err)
+	}
+	set := []string{"brokerClass=default"}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		set = append(set, "vendors."+name+".enabled=true", "vendors."+name+".secretName=app", "vendors."+name+".byocNamespaces.from=All",
+			"vendors."+name+".allowedNamespaces.from=Names", "vendors."+name+".allowedNamespaces.names={team-a}")
+	}
+	manifests, err := x.Template(t.Context(), "oauth-broker-vendors", "--set", strings.Join(set, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := install.Objects(manifests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(objects) != len(files) {
+		t.Errorf("%d vendors are rendered, want %d", len(objects), len(files))
+	}
+	dryRun(t, manifests)
+}
