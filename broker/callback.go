@@ -120,18 +120,22 @@ func isHandle(state string) bool {
 // still what they were when the request was found good.
 func (s *Server) trustAsk(r *request, a ask) (vendor.Endpoint, returnAddress, error) {
 	back := returnAddress{redirectURI: a.RedirectURI, state: a.State, issuer: s.issuer(a.Binding.Vendor)}
-	r.event.client = clientName(&runtimeconfig.Client{ID: a.Client, SelfRegistered: a.SelfRegistered})
+	c := &runtimeconfig.Client{ID: a.Client, SelfRegistered: a.SelfRegistered}
+	r.event.client = clientName(c)
 	// A self-registered client stays what it was at the start: its document may
 	// have changed since, and must not change this login.
 	if !a.SelfRegistered {
-		c, ok := r.config.Client(a.Client)
-		if !ok || !oauth.MatchRedirectURI(c.RedirectURIs, a.RedirectURI) {
+		var ok bool
+		if c, ok = r.config.Client(a.Client); !ok || !oauth.MatchRedirectURI(c.RedirectURIs, a.RedirectURI) {
 			return vendor.Endpoint{}, back, badRequest("The application that started this sign-in is not registered any more.", errors.New("client or redirect_uri is gone"))
 		}
 	}
 	e, err := s.boundEndpoint(r, a.Binding)
 	if err != nil {
 		return vendor.Endpoint{}, back, &redirectError{to: back, err: gone(err, oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again")}
+	}
+	if e.Credential.Source != runtimeconfig.SourceBYOC && !r.config.MayUseShared(c, e.Vendor) {
+		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.UnauthorizedClient, "this client may not use the vendor's shared credential any more").Because(errors.New("shared use was withdrawn"))}
 	}
 	return e, back, nil
 }

@@ -109,6 +109,21 @@ func TestReview_WithheldWhereNested(t *testing.T) {
 	}
 }
 
+// What the platform withdraws ends logins under way, too.
+func TestReview_SharedUseWithdrawn(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	l := h.NewLogin(harness.PublicClient)
+	toVendor := l.Authorize()
+	answer := l.AtVendor(toVendor)
+	d := h.Document()
+	d.Vendors[0].SharedUse = runtimeconfig.NamespaceSet{}
+	h.Apply(d)
+	r := l.Browser.Get(answer)
+	if r.Query("error") != "unauthorized_client" || r.Query("code") != "" {
+		t.Errorf("%d to %v", r.Status, r.Location)
+	}
+}
+
 // What strangers are refused costs nobody else anything.
 func TestReview_StrangersUseUpNothing(t *testing.T) {
 	s := open()
