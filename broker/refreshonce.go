@@ -65,7 +65,7 @@ func (s *Server) refreshOnce(r *request, t *tokenRequest, f refreshment) (*vendo
 	}
 	res, err := s.refreshShared(r, t, f, call)
 	switch {
-	case errors.Is(err, once.ErrUnavailable) && !f.endpoint.Vendor.Refresh.SingleUse:
+	case errors.Is(err, once.ErrUnavailable) && !f.endpoint.Vendor.Refresh.SingleUse && !onlyBrokerRotates(t.client, f.endpoint):
 		return call(r.Context())
 	case errors.Is(err, once.ErrUnavailable):
 		return nil, oauth.Errorf(oauth.TemporarilyUnavailable, "the broker cannot make sure that the refresh token is used once; try again").Because(err)

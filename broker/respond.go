@@ -59,7 +59,7 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	}
 	switch {
 	case token.Empty():
-	case withheld(t.client, g.endpoint):
+	case s.Shared == nil && onlyBrokerRotates(t.client, g.endpoint):
 		if err := g.endpoint.DropRefreshToken(members); err != nil {
 			return err
 		}
@@ -85,10 +85,11 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	return nil
 }
 
-// withheld tells whether a client gets no refresh token: a public client that
-// registered itself, at a vendor that does not rotate. Nothing would end a
-// stolen one (OAuth 2.1 section 4.3.1).
-func withheld(c *runtimeconfig.Client, e vendor.Endpoint) bool {
+// onlyBrokerRotates tells of a public client that registered itself, at a vendor
+// that does not rotate: what would end a stolen refresh token (OAuth 2.1 section
+// 4.3.1) is the broker alone, by what it keeps in Redis. Without Redis such a
+// client gets no refresh token.
+func onlyBrokerRotates(c *runtimeconfig.Client, e vendor.Endpoint) bool {
 	return c.SelfRegistered && c.Auth == runtimeconfig.ClientNone && e.Vendor.Refresh.Static
 }
 
