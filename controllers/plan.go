@@ -14,11 +14,8 @@ import (
 const (
 	// maxShardBytes is the encoded size at which a bucket splits.
 	maxShardBytes = 128 << 10
-	// maxItemBytes bounds one object, so that nobody can make a shard that no
-	// Secret (1 MiB) can hold and stop publishing for everyone.
-	maxItemBytes = 512 << 10
 	// hashBits is the length of runtimeconfig.Hash.
-	hashBits = 32
+	hashBits = 256
 )
 
 // Published is a document as it is, or will be, in the cluster.

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -50,13 +48,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{}, err
 	}
 	out := r.translate(in)
-	items := encode(out.Document)
+	items, big := encode(out.Document)
 	again, err := r.publish(ctx, items)
 	if errors.Is(err, errConflict) {
 		r.Log.InfoContext(ctx, "gathering again", "cause", err)
 		return reconcile.Result{RequeueAfter: debounceQuiet}, nil
 	}
-	r.report(in, out, liveItems(r.last, items), err)
+	r.report(in, out, liveItems(r.last, items), big)
 	return reconcile.Result{RequeueAfter: soonest(again, retryUnreadable(in))}, err
 }
 
@@ -78,12 +76,12 @@ func (r *Reconciler) publish(ctx context.Context, items []runtimeconfig.Item) (t
 }
 
 // report hands the reporter what each object's status should be.
-func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[string]int64, failure error) {
+func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[string]int64, big map[string]int) {
 	uids := objectUIDs(in)
 	targets := make(map[translate.Ref]target, len(out.Verdicts))
 	for _, v := range out.Verdicts {
 		t := target{uid: uids[v.Ref], verdict: v}
-		t.sequence, t.problem = sequenceOf(v, live, failure)
+		t.sequence, t.problem = sequenceOf(v, live, big)
 		if v.Ref.Kind == kindVendor {
 			t.discovery = discoveryStatus(in.Discovered, v.Ref.Name)
 		}
@@ -93,19 +91,20 @@ func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[
 }
 
 // sequenceOf is the sequence that published all items of a verdict, or why
-// there is none.
-func sequenceOf(v translate.Verdict, live map[string]int64, failure error) (int64, string) {
+// there is none: live are the sequences of the items that are published as they
+// are, and big the limits of those that are too big.
+func sequenceOf(v translate.Verdict, live map[string]int64, big map[string]int) (int64, string) {
 	if len(v.Items) == 0 {
 		return 0, "It is not part of the published configuration: see the other conditions."
 	}
 	var sequence int64
 	for _, id := range v.Items {
+		if limit, over := big[id]; over {
+			return 0, fmt.Sprintf("%s is too big and cannot be used: its published form may have %d KiB. Shorten its lists and values.", id, limit>>10)
+		}
 		s, ok := live[id]
-		switch {
-		case !ok && failure != nil:
+		if !ok {
 			return 0, "Publishing fails at the moment: see the operator's log. It is tried again."
-		case !ok:
-			return 0, fmt.Sprintf("%s is too big: its published form may have %d KiB. Shorten its lists.", id, maxItemBytes>>10)
 		}
 		sequence = max(sequence, s)
 	}
@@ -127,35 +126,6 @@ func liveItems(p Published, items []runtimeconfig.Item) map[string]int64 {
 		}
 	}
 	return live
-}
-
-// encode makes the items of a document, sorted by id. It leaves out what no
-// shard can hold, and what depends on it.
-func encode(d runtimeconfig.Document) []runtimeconfig.Item {
-	items := make([]runtimeconfig.Item, 0, len(d.Vendors)+len(d.Credentials)+len(d.Clients))
-	add := func(it runtimeconfig.Item, err error) bool {
-		fits := err == nil && len(it.Body) <= maxItemBytes
-		if fits {
-			items = append(items, it)
-		}
-		return fits
-	}
-	left := map[string]bool{}
-	for i := range d.Vendors {
-		if !add(runtimeconfig.EncodeVendor(&d.Vendors[i])) {
-			left[d.Vendors[i].Name] = true
-		}
-	}
-	for i := range d.Credentials {
-		if !left[d.Credentials[i].Vendor] {
-			add(runtimeconfig.EncodeCredential(&d.Credentials[i]))
-		}
-	}
-	for i := range d.Clients {
-		add(runtimeconfig.EncodeClient(&d.Clients[i]))
-	}
-	slices.SortFunc(items, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
-	return items
 }
 
 func objectUIDs(in translate.Inputs) map[translate.Ref]types.UID {

@@ -118,7 +118,7 @@ func EncodeClient(c *Client) (Item, error) { return encode(ClientItemID(c.ID), c
 func encode(id string, v any) (Item, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return Item{}, fmt.Errorf("encoding %s: %w", id, err)
+		return Item{ID: id}, fmt.Errorf("encoding %s: %w", id, err)
 	}
 	return Item{ID: id, Body: b}, nil
 }
@@ -200,14 +200,17 @@ func (i Index) Revision() string {
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// Hash is the place of an item in the trie, as a string of 0 and 1.
+// Hash is the place of an item in the trie, as a string of 0 and 1. It has all
+// bits of the sum: nobody can choose names of items that no prefix parts.
 func Hash(id string) string {
 	sum := sha256.Sum256([]byte(id))
-	var b strings.Builder
-	for _, c := range sum[:4] {
-		fmt.Fprintf(&b, "%08b", c)
+	bits := make([]byte, 0, 8*len(sum))
+	for _, b := range sum {
+		for i := 7; i >= 0; i-- {
+			bits = append(bits, '0'+(b>>i)&1)
+		}
 	}
-	return b.String()
+	return string(bits)
 }
 
 func strict(b []byte, v any) error {
