@@ -103,7 +103,7 @@ cat >apiserver.sh <<-END
 	--tls-cert-file=pki/apiserver.crt --tls-private-key-file=pki/apiserver.key --client-ca-file=pki/ca.crt \
 	--service-account-key-file=pki/sa.pub --service-account-signing-key-file=pki/sa.key --service-account-issuer=https://kubernetes.default.svc \
 	--service-cluster-ip-range=10.96.0.0/16 --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
-	--kubelet-client-certificate=pki/admin.crt --kubelet-client-key=pki/admin.key
+	--kubelet-preferred-address-types=InternalIP --kubelet-client-certificate=pki/admin.crt --kubelet-client-key=pki/admin.key
 END
 start apiserver bash apiserver.sh
 until_ok 120 "the API server" kubectl get --raw /readyz

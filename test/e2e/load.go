@@ -173,14 +173,10 @@ func brokerProcess() (int, error) {
 	return 0, errors.New("no broker process found")
 }
 
-// stopAPIServer stops it, by the process id that up.sh wrote, and lets users log
-// in meanwhile.
-func (s *suite) stopAPIServer(ctx context.Context) error {
-	if !s.own {
-		s.line("left out: the API server is not ours to stop")
-		return nil
-	}
-	content, err := os.ReadFile(filepath.Join(filepath.Dir(s.kubeconfig), "apiserver.pid"))
+// killComponent ends a part of the control plane by the process id that up.sh
+// wrote. SIGTERM would let an API server serve its watches for a while.
+func (s *suite) killComponent(name string) error {
+	content, err := os.ReadFile(filepath.Join(filepath.Dir(s.kubeconfig), name+".pid"))
 	if err != nil {
 		return err
 	}
@@ -188,10 +184,22 @@ func (s *suite) stopAPIServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.under(ctx, "API server away for "+s.outage.String(), func(ctx context.Context) error {
-		// SIGTERM would let it serve watches to their end.
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			return err
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// stopAPIServer takes the control plane away and lets users log in meanwhile.
+func (s *suite) stopAPIServer(ctx context.Context) error {
+	if !s.own {
+		s.line("left out: the API server is not ours to stop")
+		return nil
+	}
+	err := s.under(ctx, "API server away for "+s.outage.String(), func(ctx context.Context) error {
+		// A controller manager without an API server loses its lease and starts
+		// afresh: one that went on would take all nodes for dead when it is back.
+		for _, name := range []string{"controller-manager", "apiserver"} {
+			if err := s.killComponent(name); err != nil {
+				return err
+			}
 		}
 		if err := pause(ctx, s.outage/2); err != nil {
 			return err
