@@ -36,6 +36,9 @@ if [ -S containerd/c.sock ]; then
 	done
 fi
 for name in proxy scheduler controller-manager apiserver containerd etcd; do stop "$name"; done
+for proxy in "$cache"/cluster/*/kube-proxy; do
+	"$proxy" --cleanup >/dev/null 2>&1 && break
+done
 awk -v run="$run/" 'index($2, run) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount"; done
 for netns in $(ip netns list 2>/dev/null | awk '/^cni-/ { print $1 }'); do ip netns delete "$netns"; done
 ip link delete cni0 2>/dev/null || true
