@@ -72,6 +72,8 @@ type state struct {
 	published Published
 	// index is the version of the index Secret; zero where there is none.
 	index version
+	// malformed is true where the index cannot be read and is to be replaced.
+	malformed bool
 	// freshRing is true where the index asks for a new key ring.
 	freshRing bool
 	// shards are the versions of all shard Secrets, current and retired.
@@ -129,7 +131,7 @@ func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	next := plan.Next
 	next.Index.KeyIDs = keyIDs
 	next.Index.Retired = p.retired(plan, gone)
-	changed := plan.Changed || len(gone) > 0 || s.freshRing || s.index.UID == "" ||
+	changed := plan.Changed || len(gone) > 0 || s.freshRing || s.index.UID == "" || s.malformed ||
 		!slices.Equal(keyIDs, s.published.Index.KeyIDs) || len(next.Index.Retired) != len(s.published.Index.Retired)
 	if changed {
 		if err := p.createShards(ctx, plan); err != nil {
@@ -213,8 +215,30 @@ func (p *Publisher) reuseShard(ctx context.Context, shard Shard, sequence int64)
 	return versionOf(&object), nil
 }
 
+// dropMalformed deletes an index that cannot be read, so that the next has
+// another UID: brokers compare sequences within one UID only.
+func (p *Publisher) dropMalformed(ctx context.Context) error {
+	if !p.state.malformed {
+		return nil
+	}
+	v := p.state.index
+	object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: runtimeconfig.IndexName}}
+	err := p.Client.Delete(ctx, object, client.Preconditions{UID: &v.UID, ResourceVersion: &v.ResourceVersion})
+	if apierrors.IsConflict(err) {
+		return errConflict
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting malformed index: %w", err)
+	}
+	p.state.index, p.state.malformed = version{}, false
+	return nil
+}
+
 // writeIndex makes the publication visible, under the version that was read.
 func (p *Publisher) writeIndex(ctx context.Context, index runtimeconfig.Index) error {
+	if err := p.dropMalformed(ctx); err != nil {
+		return err
+	}
 	content, err := runtimeconfig.EncodeIndex(index)
 	if err != nil {
 		return fmt.Errorf("encoding index: %w", err)

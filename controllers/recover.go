@@ -77,6 +77,7 @@ func (p *Publisher) recover(ctx context.Context) (*state, error) {
 	}
 	if err != nil {
 		p.complain(ctx, &object, "MalformedIndex", "the published index is malformed and is replaced: "+err.Error())
+		s.malformed = true
 		return s, p.startOver(ctx, s)
 	}
 	s.published = Published{Index: index, Shards: map[string][]runtimeconfig.Item{}}
@@ -98,16 +99,17 @@ func (p *Publisher) listShards(ctx context.Context, s *state) error {
 	return nil
 }
 
-// startOver begins a new index. The sequence goes on after the highest that any
-// shard still shows, so that a broker with an old document is not taken for one
-// that serves the new.
+// startOver begins a new index. The sequence goes on after any that was
+// published, so that a broker with an old document is not taken for one that
+// serves the new. What the shards show is not enough, since a removal leaves no
+// item behind; the milliseconds of the clock are ahead of any count.
 func (p *Publisher) startOver(ctx context.Context, s *state) error {
 	key := make([]byte, sha256.Size)
 	if _, err := io.ReadFull(p.Random, key); err != nil {
 		return fmt.Errorf("making the name key: %w", err)
 	}
 	s.published = Published{
-		Index:  runtimeconfig.Index{Format: runtimeconfig.Format, NameKey: key},
+		Index:  runtimeconfig.Index{Format: runtimeconfig.Format, NameKey: key, Sequence: p.Now().UnixMilli()},
 		Shards: map[string][]runtimeconfig.Item{},
 	}
 	for name := range s.shards {

@@ -31,6 +31,14 @@ func ready(t *testing.T) (*install, *broker, *operator, *oauthv1alpha1.BYOCCrede
 	return in, b, op, credential
 }
 
+// holds tells whether the broker serves so many credentials.
+func (b *broker) holds(credentials int) error {
+	if _, n, _ := b.snapshot.Load().Counts(); n != credentials {
+		return fmt.Errorf("the broker has %d credentials, want %d", n, credentials)
+	}
+	return nil
+}
+
 func (in *install) rotate(value string) {
 	in.t.Helper()
 	update(in, in.secret("acme", ""), func(s *corev1.Secret) { s.Data["clientSecret"] = []byte(value) })
@@ -71,6 +79,54 @@ func TestRecovery_malformedIndexIsReplaced(t *testing.T) {
 			eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
 		})
 	}
+}
+
+// TestRecovery_sequenceGoesOnlyForward: what was published last can be a removal,
+// whose sequence no shard shows. A broker that serves it must not be taken for
+// one that serves what comes next, and must not take what comes next for old.
+func TestRecovery_sequenceGoesOnlyForward(t *testing.T) {
+	in, b, _, credential := ready(t)
+	extra := in.credential("extra")
+	extra.Spec.Selection = oauthv1alpha1.SelectionByName
+	in.create(extra)
+	eventually(t, func() error { return b.holds(2) })
+	if err := plane.Client.Delete(t.Context(), extra); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { return b.holds(1) })
+	before, object, err := in.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object.Data[runtimeconfig.IndexDataKey] = []byte("{")
+	if err := plane.Client.Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		after, replaced, err := in.index()
+		if err == nil && after.Sequence <= before.Sequence {
+			err = fmt.Errorf("got sequence %d after %d, want it to go on", after.Sequence, before.Sequence)
+		}
+		if err == nil && replaced.UID == object.UID {
+			err = errors.New("the index is the same object, so a broker may take it for an earlier version")
+		}
+		return err
+	})
+	in.rotate("two")
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "two") })
+	eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
+}
+
+// TestRecovery_malformedIndexOfNothing: an index is replaced although nothing
+// is to be published.
+func TestRecovery_malformedIndexOfNothing(t *testing.T) {
+	in := newInstall(t)
+	in.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: in.published, Name: runtimeconfig.IndexName},
+		Data:       map[string][]byte{runtimeconfig.IndexDataKey: []byte("{")},
+	})
+	in.start()
+	eventually(t, func() error { _, _, err := in.index(); return err })
 }
 
 // TestRecovery_malformedWhileNoOperatorRuns: the broker logs, counts and serves
@@ -243,21 +299,12 @@ func TestCollection_retiredShardIsWantedAgain(t *testing.T) {
 	extra := in.credential("extra")
 	extra.Spec.Selection = oauthv1alpha1.SelectionByName
 	in.create(extra)
-	counts := func(want int) {
-		t.Helper()
-		eventually(t, func() error {
-			if _, n, _ := b.snapshot.Load().Counts(); n != want {
-				return fmt.Errorf("the broker has %d credentials, want %d", n, want)
-			}
-			return nil
-		})
-	}
-	counts(2)
+	eventually(t, func() error { return b.holds(2) })
 	in.clock.Advance(14 * time.Minute)
 	if err := plane.Client.Delete(t.Context(), extra); err != nil {
 		t.Fatal(err)
 	}
-	counts(1)
+	eventually(t, func() error { return b.holds(1) })
 	index, _, err := in.index()
 	if err != nil {
 		t.Fatal(err)
