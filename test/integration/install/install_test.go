@@ -179,3 +179,13 @@ func TestCatalog_valid(t *testing.T) {
 	}
 	dryRun(t, manifests)
 }
+
+// TestGitOps_tenant: what a tenant keeps in Git is what the API server takes.
+func TestGitOps_tenant(t *testing.T) {
+	x := setUp(t)
+	content, err := os.ReadFile(filepath.Join(x.Root, "config", "samples", "gitops", "tenant", "oauth.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dryRun(t, content)
+}
