@@ -2,7 +2,7 @@
 #
 # One image with both binaries, so that operator and brokers of one release
 # always belong together. The manager is the default command; a broker runs
-# /broker serve.
+# /broker serve. hack/image (make image) packs the same without a Docker daemon.
 #
 #   docker build --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) -t oauth-broker .
 
@@ -15,11 +15,18 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X github.com/oauthbroker/oauth-broker/internal/version.linked=${VERSION}@${COMMIT}" \
     -o /out/ ./cmd/manager ./cmd/broker
 
 FROM gcr.io/distroless/static-debian12:nonroot
+ARG VERSION=dev
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="OAuth Broker" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${COMMIT}" \
+    org.opencontainers.image.source="https://github.com/oauthbroker/oauth-broker" \
+    org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/manager /out/broker /
 USER 65532:65532
 ENTRYPOINT ["/manager"]
