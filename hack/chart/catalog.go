@@ -40,7 +40,7 @@ func catalog(root string, files map[string][]byte) error {
 		}
 		secret := "none: clients bring their own or register"
 		if v.Spec.Credentials != nil && v.Spec.Credentials.SecretRef != nil {
-			secret = "Secret " + string(v.Spec.Credentials.SecretRef.Name)
+			secret = "Secret " + v.Spec.Credentials.SecretRef.Name
 		}
 		display := v.Name
 		if v.Spec.Display != nil && v.Spec.Display.Name != "" {

@@ -75,10 +75,6 @@ func rows(out *bytes.Buffer, prefix string, mapping *yaml.Node) error {
 
 // inline is a value on one line.
 func inline(value *yaml.Node) (string, error) {
-	var any interface{}
-	if err := value.Decode(&any); err != nil {
-		return "", err
-	}
 	flat := *value
 	flat.HeadComment, flat.LineComment, flat.FootComment, flat.Style = "", "", "", yaml.FlowStyle
 	if value.Kind == yaml.MappingNode || value.Kind == yaml.SequenceNode {

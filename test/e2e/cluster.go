@@ -35,7 +35,7 @@ func (s *suite) startCluster(ctx context.Context) error {
 		if err := s.script(ctx, "up.sh"); err != nil {
 			return err
 		}
-		path, err := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", "up.sh"), "--kubeconfig").Output() //nolint:gosec // of this repository
+		path, err := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", "up.sh"), "--kubeconfig").Output()
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (s *suite) loadImages(ctx context.Context) error {
 	s.image, s.vendorImage = localTag, localVendor
 	for tag, packages := range map[string]string{imageName + ":" + localTag: "./cmd/manager,./cmd/broker", localVendor: "./test/e2e/vendor"} {
 		out := s.file(strings.NewReplacer("/", "-", ":", "-").Replace(tag))
-		cmd := exec.CommandContext(ctx, "go", "run", ".", "--root", s.tools.Root, "--packages", packages, "--tag", tag, "--out", out, //nolint:gosec // our own arguments
+		cmd := exec.CommandContext(ctx, "go", "run", ".", "--root", s.tools.Root, "--packages", packages, "--tag", tag, "--out", out,
 			"--platforms", "linux/"+runtime.GOARCH, "--version", localTag)
 		cmd.Dir = filepath.Join(s.tools.Root, "hack", "image")
 		if err := s.command(cmd); err != nil {
@@ -89,7 +89,7 @@ func (s *suite) loadImages(ctx context.Context) error {
 
 // script runs one of hack/cluster.
 func (s *suite) script(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", name), args...) //nolint:gosec // of this repository
+	cmd := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", name), args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }
@@ -103,7 +103,7 @@ func (s *suite) command(cmd *exec.Cmd) error {
 
 // kube runs kubectl and returns what it printed.
 func (s *suite) kube(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, s.kubectl, append([]string{"--kubeconfig", s.kubeconfig, "--cache-dir", s.file("kubectl")}, args...)...) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, s.kubectl, append([]string{"--kubeconfig", s.kubeconfig, "--cache-dir", s.file("kubectl")}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
@@ -116,7 +116,7 @@ func (s *suite) kube(ctx context.Context, stdin string, args ...string) (string,
 // helm runs helm and says how long it took.
 func (s *suite) helm(ctx context.Context, args ...string) error {
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, s.tools.Helm, append(args, "--kubeconfig", s.kubeconfig)...) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, s.tools.Helm, append(args, "--kubeconfig", s.kubeconfig)...)
 	if err := s.command(cmd); err != nil {
 		return err
 	}

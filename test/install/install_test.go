@@ -199,7 +199,7 @@ func TestNoKeyMaterial(t *testing.T) {
 		}
 		return string(out)
 	}
-	if again(t.Context()) != again(t.Context()) {
+	if first, second := again(t.Context()), again(t.Context()); first != second {
 		t.Error("two renderings differ, so GitOps would never settle")
 	}
 }

@@ -54,12 +54,12 @@ func Find(ctx context.Context) (Tools, error) {
 // Template renders a chart of charts/.
 func (t Tools) Template(ctx context.Context, chart string, args ...string) ([]byte, error) {
 	all := append([]string{"template", Release, filepath.Join(t.Root, "charts", chart), "--namespace", Namespace, "--kube-version", KubeVersion}, args...)
-	return output(exec.CommandContext(ctx, t.Helm, all...)) //nolint:gosec // our own arguments
+	return output(exec.CommandContext(ctx, t.Helm, all...))
 }
 
 // Build renders a kustomization of this repository.
 func (t Tools) Build(ctx context.Context, folder string) ([]byte, error) {
-	return output(exec.CommandContext(ctx, t.Kustomize, "build", filepath.Join(t.Root, folder))) //nolint:gosec // our own arguments
+	return output(exec.CommandContext(ctx, t.Kustomize, "build", filepath.Join(t.Root, folder)))
 }
 
 // Objects decodes a stream of manifests.
@@ -80,7 +80,7 @@ func Objects(manifests []byte) ([]*unstructured.Unstructured, error) {
 }
 
 func tool(ctx context.Context, root, modfile, name string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(root, modfile), "-n", name) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(root, modfile), "-n", name)
 	cmd.Dir = root
 	path, err := output(cmd)
 	return strings.TrimSpace(string(path)), err

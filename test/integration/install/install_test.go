@@ -23,7 +23,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
-var plane controlplane.Plane //nolint:gochecknoglobals // one control plane for the suite
+var plane controlplane.Plane
 
 func TestMain(m *testing.M) { os.Exit(controlplane.Main(m, &plane)) }
 
