@@ -211,9 +211,10 @@ func (s *suite) stopAPIServer(ctx context.Context) error {
 		return nil
 	}
 	err := s.under(ctx, "API server away for "+s.outage.String(), func(ctx context.Context) error {
-		// A controller manager without an API server loses its lease and starts
-		// afresh: one that went on would take all nodes for dead when it is back.
-		for _, name := range []string{"controller-manager", "apiserver"} {
+		// Controller manager and scheduler lose their leases without an API server
+		// and start afresh. Here they hold none: one that went on would take all
+		// nodes for dead, the other would wait long before it looks again.
+		for _, name := range []string{"scheduler", "controller-manager", "apiserver"} {
 			if err := s.killComponent(name); err != nil {
 				return err
 			}
