@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// load is logins without end: half of the users keep their connections, the
-// others make a new one for every request.
+// load is logins without end: half of the users keep their connections from one
+// login to the next, the others make a new one for every request.
 type load struct {
 	counts counts
 	logins atomic.Int64
@@ -36,11 +36,12 @@ func (s *suite) startLoad(ctx context.Context, mayLose bool) *load {
 	l := &load{cancel: cancel}
 	for n := range s.workers {
 		l.wg.Go(func() {
+			u := s.newUser(&l.counts, n%2 == 0)
 			for i := n; ctx.Err() == nil; i++ {
 				a := apps()[i%len(apps())]
 				// A login that began is finished, also after the end of the load.
 				one, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-				token, err := s.newUser(&l.counts, n%2 == 0).logIn(one, a)
+				token, err := u.logIn(one, a)
 				if err == nil && i%5 == 0 {
 					_, err = s.newUser(&l.counts, true).refresh(one, a, token.RefreshToken)
 				}
