@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -283,7 +284,7 @@ func TestProgrammed(t *testing.T) {
 func TestProgrammed_endpointSlices(t *testing.T) {
 	in := newInstall(t)
 	pod := in.newAdmin()
-	pod.set(true, 100)
+	pod.set(true, math.MaxInt64)
 	host, port, err := net.SplitHostPort(pod.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
