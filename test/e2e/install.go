@@ -215,6 +215,27 @@ func (s *suite) rollback(ctx context.Context) error {
 	return errors.Join(err, s.refreshOld(ctx))
 }
 
+// olderChart upgrades to a chart that is older than the CRDs, which stay.
+func (s *suite) olderChart(ctx context.Context) error {
+	crds := []string{"get", "crd", "oauthvendors.oauthbroker.dev", "-o", `jsonpath={.metadata.annotations.oauthbroker\.dev/crd-version}`}
+	before, err := s.kube(ctx, "", crds...)
+	if err != nil {
+		return err
+	}
+	if err := s.helm(ctx, append([]string{"upgrade", release, s.file("oauth-broker-" + previous + ".tgz")}, s.values()...)...); err != nil {
+		return err
+	}
+	after, err := s.kube(ctx, "", crds...)
+	if err != nil {
+		return err
+	}
+	if before == previous || after != before {
+		return fmt.Errorf("the CRDs were of chart %s and are of %s", before, after)
+	}
+	s.line("an older chart left the CRDs of %s alone", after)
+	return nil
+}
+
 // kept is what an uninstall must leave.
 func (s *suite) kept(ctx context.Context) (string, error) {
 	var all strings.Builder
@@ -257,13 +278,41 @@ func (s *suite) reinstall(ctx context.Context) error {
 	if err := s.uninstall(ctx); err != nil {
 		return err
 	}
-	if err := s.helm(ctx, append([]string{"install", release, filepath.Join(s.tools.Root, "charts", "oauth-broker")}, s.values()...)...); err != nil {
+	chart := filepath.Join(s.tools.Root, "charts", "oauth-broker")
+	if err := s.helm(ctx, append([]string{"install", release, chart}, s.values()...)...); err != nil {
 		return err
 	}
 	if err := s.findService(ctx); err != nil {
 		return err
 	}
-	return errors.Join(s.refreshOld(ctx), s.logins(ctx))
+	if err := errors.Join(s.refreshOld(ctx), s.logins(ctx)); err != nil {
+		return err
+	}
+	return errors.Join(s.olderChart(ctx), s.narrow(ctx, chart))
+}
+
+// narrow turns on namespaced mode, and trusts the vendor's CA by the chart's value
+// instead of by the vendor's object.
+func (s *suite) narrow(ctx context.Context, chart string) error {
+	ca := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company-ca, namespace: " + namespace + "}\ndata:\n  ca.crt: |\n" + indent(4, s.trust.pem)
+	if _, err := s.kube(ctx, ca, "apply", "-f", "-"); err != nil {
+		return err
+	}
+	if err := s.helm(ctx, append([]string{"upgrade", release, chart, "--set", "extraCACertificates=company-ca,watchNamespaces={acme,globex}"}, s.values()...)...); err != nil {
+		return err
+	}
+	if _, err := s.kube(ctx, "", "patch", "oauthvendor", "e2e", "--type=json", "-p", `[{"op": "remove", "path": "/spec/transport/caBundle"}]`); err != nil {
+		return err
+	}
+	if _, err := s.kube(ctx, "", "wait", "--for=condition=Programmed", "oauthvendor/e2e", "--timeout=60s"); err != nil {
+		return err
+	}
+	may, err := s.kube(ctx, "", "auth", "can-i", "list", "secrets", "-n", "default", "--as", "system:serviceaccount:"+namespace+":"+release+"-manager")
+	if err == nil {
+		return fmt.Errorf("in namespaced mode the operator may list Secrets of another namespace: %s", may)
+	}
+	s.line("namespaced mode, and a private CA by extraCACertificates:")
+	return s.logins(ctx)
 }
 
 // kustomize replaces the release by an install of config/default.
@@ -293,6 +342,12 @@ images: [{name: %[2]s, newTag: %[3]s}]
 	}
 	s.line("$ kubectl apply --server-side -k OVERLAY")
 	if _, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+release, "--timeout=180s"); err != nil {
+		return err
+	}
+	if _, err := s.kube(ctx, s.vendor(""), "apply", "-f", "-"); err != nil {
+		return err
+	}
+	if _, err := s.kube(ctx, "", "wait", "--for=condition=Programmed", "oauthvendor/e2e", "--timeout=60s"); err != nil {
 		return err
 	}
 	if err := s.findService(ctx); err != nil {
