@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ func (s *suite) measureEdits(ctx context.Context) error {
 		}
 		took = append(took, t)
 	}
+	s.line("in order: %s (load of the machine: %s)", rounded(took), machineLoad())
 	slices.Sort(took)
 	median, worst := took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond)
 	s.line("served by all three: median %s, worst %s of %d", median, worst, len(took))
@@ -59,6 +61,24 @@ func (s *suite) measureEdits(ctx context.Context) error {
 	}
 	_, err = s.kube(ctx, "", "wait", "--for=condition=Programmed", "oauthvendor/e2e", "--timeout=30s")
 	return err
+}
+
+func rounded(times []time.Duration) string {
+	var out []string
+	for _, t := range times {
+		out = append(out, t.Round(time.Millisecond).String())
+	}
+	return strings.Join(out, " ")
+}
+
+// machineLoad is the load average of the last minute: a slow edit on a machine
+// that has other things to do says less.
+func machineLoad() string {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Fields(string(content))[0]
 }
 
 func edit(ctx context.Context, c client.Client, pods []string, scope string) (time.Duration, error) {
