@@ -68,7 +68,7 @@ vet: ## Run go vet.
 
 .PHONY: lint
 lint: ## Run golangci-lint and check the formatting (the first time builds it, about 2 minutes).
-	@$(STEP) 'lint' $(TOOL) golangci-lint run
+	@$(STEP) 'lint' $(TOOL) golangci-lint run --allow-parallel-runners
 	@$(STEP) 'lint api' $(TOOL) golangci-lint-kube-api-linter run --config=.golangci-kal.yml ./api/...
 
 .PHONY: test-rules

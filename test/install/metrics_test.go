@@ -20,11 +20,12 @@ func TestMetrics_exist(t *testing.T) {
 	defined := map[string]bool{}
 	name := regexp.MustCompile(`Name:\s*"(oauth_broker_\w+)"`)
 	for _, folder := range []string{"broker", "cmd", "controllers", "internal"} {
-		err := filepath.WalkDir(filepath.Join(x.Root, folder), func(path string, d fs.DirEntry, err error) error {
+		files := os.DirFS(filepath.Join(x.Root, folder))
+		err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
 				return err
 			}
-			content, err := os.ReadFile(path)
+			content, err := fs.ReadFile(files, path)
 			for _, m := range name.FindAllSubmatch(content, -1) {
 				defined[string(m[1])] = true
 			}
