@@ -39,6 +39,8 @@ for name in proxy scheduler controller-manager apiserver containerd etcd; do sto
 for proxy in "$cache"/cluster/*/kube-proxy; do
 	"$proxy" --cleanup >/dev/null 2>&1 && break
 done
+iptables -D OUTPUT -d 10.96.0.0/16 -m comment --comment oauth-broker-cluster -j REJECT 2>/dev/null
+iptables -D FORWARD -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment oauth-broker-cluster -j REJECT 2>/dev/null
 awk -v run="$run/" 'index($2, run) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount"; done
 for netns in $(ip netns list 2>/dev/null | awk '/^cni-/ { print $1 }'); do ip netns delete "$netns"; done
 ip link delete cni0 2>/dev/null || true

@@ -95,6 +95,14 @@ done
 
 say "starting the control plane ($version)"
 ip addr add 10.200.0.1/32 dev lo 2>/dev/null || true # the node's address
+# Nothing leaves this machine: an address of a Service that kube-proxy does not
+# know yet would take the default route, and so would what pods send elsewhere.
+# Rules of the filter table see addresses after kube-proxy's translation.
+for rule in "OUTPUT -d 10.96.0.0/16" "FORWARD -s 10.244.0.0/16 ! -d 10.244.0.0/16"; do
+	# shellcheck disable=SC2086 # words
+	iptables -C $rule -m comment --comment oauth-broker-cluster -j REJECT 2>/dev/null ||
+		iptables -I $rule -m comment --comment oauth-broker-cluster -j REJECT
+done
 start etcd "$plane/etcd" --data-dir "$run/etcd" --unsafe-no-fsync \
 	--listen-client-urls http://127.0.0.1:12379 --advertise-client-urls http://127.0.0.1:12379 \
 	--listen-peer-urls http://127.0.0.1:12380 --initial-advertise-peer-urls http://127.0.0.1:12380 --initial-cluster default=http://127.0.0.1:12380

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 const (
@@ -115,7 +117,25 @@ func (s *suite) findService(ctx context.Context) error {
 	s.service = ip + ":443"
 	pods, err := s.kube(ctx, "", "-n", namespace, "get", "pods", "--no-headers")
 	s.line("%s", strings.ReplaceAll(strings.TrimSpace(pods), "\n", "\n    "))
-	return err
+	return errors.Join(err, s.reachable(ctx))
+}
+
+// reachable waits until the node knows the address of a Service that is new:
+// kube-proxy takes a moment. No load runs meanwhile, so no failure is hidden.
+func (s *suite) reachable(ctx context.Context) error {
+	began := time.Now()
+	for {
+		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.service)
+		if err == nil {
+			return connection.Close()
+		}
+		if time.Since(began) > 20*time.Second {
+			return fmt.Errorf("the Service is not reachable: %w", err)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // applyObjects configures a vendor with a shared app, a tenant that uses it and
