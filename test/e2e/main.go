@@ -92,14 +92,23 @@ func run(ctx context.Context, o options) (err error) {
 			err = errors.Join(err, s.script(context.WithoutCancel(ctx), "down.sh"))
 		}
 	}()
+	var failed []error
 	for _, step := range s.steps() {
 		s.title("%s", step.title)
 		limited, cancel := context.WithTimeout(ctx, step.limit)
 		err := step.do(limited)
 		cancel()
-		if err != nil {
-			return fmt.Errorf("%s: %w", step.title, err)
+		if err == nil {
+			continue
 		}
+		failed = append(failed, fmt.Errorf("%s: %w", step.title, err))
+		if step.needed || ctx.Err() != nil {
+			return errors.Join(failed...)
+		}
+		s.line("FAILED: %v", err) // the other steps are tried, and the run fails
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
 	}
 	s.title("All of it works")
 	return nil
@@ -109,23 +118,25 @@ type step struct {
 	title string
 	limit time.Duration
 	do    func(context.Context) error
+	// needed is set where nothing after it makes sense without it.
+	needed bool
 }
 
 func (s *suite) steps() []step {
 	return []step{
-		{"Cluster", 20 * time.Minute, s.startCluster},
-		{"Images", 15 * time.Minute, s.loadImages},
-		{"Namespaces, certificates, vendor", 3 * time.Minute, s.prepare},
-		{"helm install of the previous version, three brokers", 5 * time.Minute, s.installPrevious},
-		{"Vendor, clients, BYOC credential; catalog chart", 3 * time.Minute, s.applyObjects},
-		{"Logins through the Service", time.Minute, s.logins},
-		{"kubectl apply to served by all three pods, 20 edits", 5 * time.Minute, s.measureEdits},
-		{"Logins without end, while pods come and go", 15 * time.Minute, s.breakThings},
-		{"API server away", 5*time.Minute + s.outage, s.stopAPIServer},
-		{"helm upgrade, with logins", 5 * time.Minute, s.upgrade},
-		{"helm rollback, with logins", 5 * time.Minute, s.rollback},
-		{"helm uninstall keeps keys and objects; install again", 5 * time.Minute, s.reinstall},
-		{"The same by kustomize", 5 * time.Minute, s.kustomize},
+		{"Cluster", 20 * time.Minute, s.startCluster, true},
+		{"Images", 15 * time.Minute, s.loadImages, true},
+		{"Namespaces, certificates, vendor", 3 * time.Minute, s.prepare, true},
+		{"helm install of the previous version, three brokers", 5 * time.Minute, s.installPrevious, true},
+		{"Vendor, clients, BYOC credential; catalog chart", 3 * time.Minute, s.applyObjects, true},
+		{"Logins through the Service", time.Minute, s.logins, true},
+		{"kubectl apply to served by all three pods, 20 edits", 5 * time.Minute, s.measureEdits, false},
+		{"Logins without end, while pods come and go", 15 * time.Minute, s.breakThings, false},
+		{"API server away", 5*time.Minute + s.outage, s.stopAPIServer, false},
+		{"helm upgrade, with logins", 5 * time.Minute, s.upgrade, false},
+		{"helm rollback, with logins", 5 * time.Minute, s.rollback, false},
+		{"helm uninstall keeps keys and objects; install again", 5 * time.Minute, s.reinstall, false},
+		{"The same by kustomize", 5 * time.Minute, s.kustomize, false},
 	}
 }
 
