@@ -51,6 +51,11 @@ func (s *Server) commonHeaders(h http.Header, id string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Request-Id", id)
+	if s.draining.Load() {
+		// The client's next request goes to another replica; the connection is not
+		// cut under a request that is on its way.
+		h.Set("Connection", "close")
+	}
 	if !s.Development {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
