@@ -4,6 +4,8 @@ package controllers
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -117,7 +119,7 @@ func (d *Discovery) lookup(vendor *oauthv1alpha1.OAuthVendor) (discovered, bool)
 		return r, true
 	}
 	status := vendor.Status.Discovery
-	if status == nil || status.Endpoints == nil || vendor.Status.ObservedGeneration != vendor.Generation {
+	if status == nil || status.Endpoints == nil || status.Source != sourceDigest(vendor) {
 		return discovered{}, false
 	}
 	return discovered{result: translate.Discovered{Endpoints: status.Endpoints, IssuerParameter: status.IssuerParameterSupported}}, true
@@ -133,6 +135,7 @@ func (d *Discovery) Results(vendors []*oauthv1alpha1.OAuthVendor) map[string]tra
 			continue
 		}
 		if r, ok := d.lookup(v); ok {
+			r.result.Source = sourceDigest(v)
 			out[v.Name] = r.result
 		}
 	}
@@ -148,11 +151,17 @@ func about(vendor *oauthv1alpha1.OAuthVendor) string {
 	return string(b)
 }
 
+// sourceDigest is a digest of about, for status.
+func sourceDigest(vendor *oauthv1alpha1.OAuthVendor) string {
+	sum := sha256.Sum256([]byte(about(vendor)))
+	return hex.EncodeToString(sum[:16])
+}
+
 // discoveryStatus is what a vendor's status says of its document.
 func discoveryStatus(results map[string]translate.Discovered, vendor string) *oauthv1alpha1.DiscoveryStatus {
 	r, ok := results[vendor]
 	if !ok || r.Endpoints == nil {
 		return nil
 	}
-	return &oauthv1alpha1.DiscoveryStatus{Endpoints: r.Endpoints, IssuerParameterSupported: r.IssuerParameter}
+	return &oauthv1alpha1.DiscoveryStatus{Source: r.Source, Endpoints: r.Endpoints, IssuerParameterSupported: r.IssuerParameter}
 }

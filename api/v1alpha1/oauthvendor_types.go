@@ -1050,6 +1050,11 @@ type DiscoveryStatus struct {
 	// observedTime is when the document last changed in a way that matters.
 	// +optional
 	ObservedTime metav1.Time `json:"observedTime,omitempty,omitzero"`
+	// source is a digest of what the document was read for (issuer, discovery,
+	// transport): a restarted operator uses endpoints only for the same.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Source string `json:"source,omitempty"`
 	// endpoints that the document names.
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`

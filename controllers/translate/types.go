@@ -64,6 +64,8 @@ type Discovered struct {
 	Endpoints *oauthv1alpha1.Endpoints
 	// IssuerParameter is authorization_response_iss_parameter_supported (RFC 9207).
 	IssuerParameter bool
+	// Source is a digest of what the document was read for.
+	Source string
 	// Problem is why the last try failed; empty when it did not. With Endpoints
 	// set, the last good document goes on serving.
 	Problem string

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+)
+
+// An operator that starts while a vendor's metadata is away serves what status
+// kept, also after an edit that nobody led for, but never for another issuer.
+func TestDiscovery_statusOverARestart(t *testing.T) {
+	v := &oauthv1alpha1.OAuthVendor{ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: "uid", Generation: 7}}
+	v.Spec.Issuer = "https://acme.example"
+	v.Spec.Discovery = &oauthv1alpha1.Discovery{Type: oauthv1alpha1.DiscoveryOAuth}
+	v.Status.ObservedGeneration = 6
+	v.Status.Discovery = &oauthv1alpha1.DiscoveryStatus{Source: sourceDigest(v), Endpoints: &oauthv1alpha1.Endpoints{Token: "https://acme.example/token"}}
+	results := func(change func(*oauthv1alpha1.OAuthVendor)) bool {
+		edited := v.DeepCopy()
+		change(edited)
+		got, ok := (&Discovery{}).Results([]*oauthv1alpha1.OAuthVendor{edited})["acme"]
+		return ok && got.Endpoints != nil && got.Source == sourceDigest(edited)
+	}
+	for name, c := range map[string]struct {
+		change func(*oauthv1alpha1.OAuthVendor)
+		want   bool
+	}{
+		"new scope":     {func(v *oauthv1alpha1.OAuthVendor) { v.Spec.Scopes = &oauthv1alpha1.Scopes{Sent: "Never"} }, true},
+		"other issuer":  {func(v *oauthv1alpha1.OAuthVendor) { v.Spec.Issuer = "https://evil.example" }, false},
+		"other url":     {func(v *oauthv1alpha1.OAuthVendor) { v.Spec.Discovery.URL = "https://acme.example/other" }, false},
+		"created anew":  {func(v *oauthv1alpha1.OAuthVendor) { v.UID = "another" }, false},
+		"no status yet": {func(v *oauthv1alpha1.OAuthVendor) { v.Status.Discovery = nil }, false},
+	} {
+		if got := results(c.change); got != c.want {
+			t.Errorf("%s: kept %v, want %v", name, got, c.want)
+		}
+	}
+}
