@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -81,32 +82,52 @@ func (e Endpoint) refreshForm(x RefreshExchange) url.Values {
 // request makes the POST to the token endpoint, with exactly one way of client
 // authentication (OAuth 2.1 section 2.4).
 func (e Endpoint) request(ctx context.Context, endpoint string, form url.Values, now time.Time) (*http.Request, error) {
-	header := http.Header{"Accept": {"application/json"}}
-	for _, h := range e.Vendor.TokenRequest.Headers {
-		header.Set(h.Name, h.Value)
-	}
+	header := e.headers()
 	if err := e.authenticate(form, header, now); err != nil {
 		return nil, err
 	}
-	body, contentType := []byte(form.Encode()), "application/x-www-form-urlencoded"
-	if e.Vendor.TokenRequest.JSON {
-		flat := make(map[string]string, len(form))
-		for name := range form {
-			flat[name] = form.Get(name)
-		}
-		var err error
-		if body, err = json.Marshal(flat); err != nil {
-			return nil, fmt.Errorf("encoding token request: %w", err)
-		}
-		contentType = "application/json"
+	body, err := encodeBody(form, header, e.Vendor.TokenRequest.JSON)
+	if err != nil {
+		return nil, err
 	}
-	header.Set("Content-Type", contentType)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, body)
 	if err != nil {
 		return nil, fmt.Errorf("making token request: %w", withoutURL(err))
 	}
 	req.Header = header
 	return req, nil
+}
+
+// headers are those of every call to the vendor: JSON is asked for unless the
+// vendor wants otherwise.
+func (e Endpoint) headers() http.Header {
+	header := http.Header{"Accept": {"application/json"}}
+	for _, h := range e.Vendor.TokenRequest.Headers {
+		header.Set(h.Name, h.Value)
+	}
+	return header
+}
+
+// encodeBody writes form as a form or as a flat JSON object, and says which in
+// header. An empty form has no body.
+func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, error) {
+	if len(form) == 0 {
+		return http.NoBody, nil
+	}
+	if !asJSON {
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return strings.NewReader(form.Encode()), nil
+	}
+	flat := make(map[string]string, len(form))
+	for name := range form {
+		flat[name] = form.Get(name)
+	}
+	b, err := json.Marshal(flat)
+	if err != nil {
+		return nil, failed(OutcomeMalformed, "the request cannot be encoded")
+	}
+	header.Set("Content-Type", "application/json")
+	return bytes.NewReader(b), nil
 }
 
 func (e Endpoint) authenticate(form url.Values, header http.Header, now time.Time) error {

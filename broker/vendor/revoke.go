@@ -3,10 +3,8 @@
 package vendor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,10 +37,7 @@ func (c *Client) Revoke(ctx context.Context, e Endpoint, token secret.Text, hint
 // revocation makes the request.
 func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string, now time.Time) (*http.Request, error) {
 	v := e.Vendor.Revocation
-	header := http.Header{"Accept": {"application/json"}}
-	for _, h := range e.Vendor.TokenRequest.Headers {
-		header.Set(h.Name, h.Value)
-	}
+	header := e.headers()
 	form := url.Values{}
 	method, asJSON := http.MethodPost, false
 	switch v.Style {
@@ -85,26 +80,6 @@ func pathSegment(s string) string {
 		return strings.ReplaceAll(s, ".", "%2E")
 	}
 	return url.PathEscape(s)
-}
-
-func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, error) {
-	if len(form) == 0 {
-		return http.NoBody, nil
-	}
-	if !asJSON {
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		return strings.NewReader(form.Encode()), nil
-	}
-	flat := make(map[string]string, len(form))
-	for name := range form {
-		flat[name] = form.Get(name)
-	}
-	b, err := json.Marshal(flat)
-	if err != nil {
-		return nil, failed(OutcomeMalformed, "the request cannot be encoded")
-	}
-	header.Set("Content-Type", "application/json")
-	return bytes.NewReader(b), nil
 }
 
 // authenticateRevocation adds the client's credentials where this style has them.
