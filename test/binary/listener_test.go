@@ -101,7 +101,8 @@ func (s *site) send(t *testing.T, method, path, body string, header http.Header)
 }
 
 // TestListener_oversizeHeaders are refused by the HTTP server itself, in both
-// versions of the protocol.
+// versions of the protocol. In HTTP/2 the server announces its limit, and a
+// client that has read it by then does not even send them.
 func TestListener_oversizeHeaders(t *testing.T) {
 	s := newSite(t)
 	s.Start().Ready()
@@ -116,6 +117,9 @@ func TestListener_oversizeHeaders(t *testing.T) {
 			r.Header.Add("Cookie", strings.Repeat(string(rune('a'+i)), 10<<10))
 		}
 		answer, err := c.Do(r)
+		if http2 && err != nil && strings.Contains(err.Error(), "larger than peer's advertised limit") {
+			continue
+		}
 		if err != nil {
 			t.Errorf("HTTP/2 %v: %v", http2, err)
 			continue
