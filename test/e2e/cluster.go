@@ -16,18 +16,19 @@ import (
 )
 
 const (
-	imageName    = "ghcr.io/oauthbroker/oauth-broker"
-	localTag     = "e2e"
-	localVendor  = "oauthbroker.test/vendor:e2e"
-	outputOfLast = 4000
+	imageName     = "ghcr.io/oauthbroker/oauth-broker"
+	localTag      = "e2e"
+	localPrevious = "e2e-previous"
+	localVendor   = "oauthbroker.test/vendor:e2e"
+	outputOfLast  = 4000
 )
 
 // startCluster uses KUBECONFIG, or starts the cluster of hack/cluster.
 func (s *suite) startCluster(ctx context.Context) error {
 	s.kubectl = "kubectl"
 	if s.kubeconfig = os.Getenv("KUBECONFIG"); s.kubeconfig != "" {
-		if s.image == "" || s.vendorImage == "" {
-			return errors.New("with KUBECONFIG, say --image and --vendor-image; or unset KUBECONFIG for a cluster on this machine")
+		if s.image == "" || s.vendorImage == "" || s.previousImage == "" {
+			return errors.New("with KUBECONFIG, say --image, --previous-image and --vendor-image; or unset KUBECONFIG for a cluster on this machine")
 		}
 		s.line("using KUBECONFIG")
 	} else {
@@ -61,17 +62,25 @@ func cacheDir() string {
 	return filepath.Join(home, ".cache")
 }
 
-// loadImages builds the image of the product and that of the vendor.
+// loadImages builds the images of the product, of the version before it, and of
+// the vendor, each from its own tree.
 func (s *suite) loadImages(ctx context.Context) error {
-	if !s.own {
-		return nil
+	if err := s.checkOutPrevious(ctx); err != nil || !s.own {
+		return err
 	}
-	s.image, s.vendorImage = localTag, localVendor
-	for tag, packages := range map[string]string{imageName + ":" + localTag: "./cmd/manager,./cmd/broker", localVendor: "./test/e2e/vendor"} {
-		out := s.file(strings.NewReplacer("/", "-", ":", "-").Replace(tag))
-		cmd := exec.CommandContext(ctx, "go", "run", ".", "--root", s.tools.Root, "--packages", packages, "--tag", tag, "--out", out,
-			"--platforms", "linux/"+runtime.GOARCH, "--version", localTag)
-		cmd.Dir = filepath.Join(s.tools.Root, "hack", "image")
+	s.image, s.previousImage, s.vendorImage = localTag, localPrevious, localVendor
+	for _, i := range []struct{ tree, tag, packages string }{
+		{s.tools.Root, imageName + ":" + localTag, ""},
+		{s.previous, imageName + ":" + localPrevious, ""},
+		{s.tools.Root, localVendor, "./test/e2e/vendor"},
+	} {
+		out := s.file(strings.NewReplacer("/", "-", ":", "-").Replace(i.tag))
+		cmd := exec.CommandContext(ctx, "go", "run", ".", "--root", i.tree, "--tag", i.tag, "--out", out,
+			"--platforms", "linux/"+runtime.GOARCH, "--version", i.tag[strings.LastIndex(i.tag, ":")+1:])
+		if i.packages != "" {
+			cmd.Args = append(cmd.Args, "--packages", i.packages)
+		}
+		cmd.Dir = filepath.Join(i.tree, "hack", "image")
 		if err := s.command(cmd); err != nil {
 			return err
 		}
@@ -82,7 +91,7 @@ func (s *suite) loadImages(ctx context.Context) error {
 		if err := s.script(ctx, "load.sh", files[0]); err != nil {
 			return err
 		}
-		s.line("%s", tag)
+		s.line("%s", i.tag)
 	}
 	return nil
 }

@@ -21,7 +21,6 @@ const (
 	publicURL = "https://" + host
 	// vendorIP is a fixed address, since the cluster of hack/cluster has no DNS.
 	vendorIP = "10.96.100.10"
-	previous = "0.0.9"
 )
 
 func indent(n int, text string) string {
@@ -89,24 +88,12 @@ spec:
   ports: [{port: 443, targetPort: 8443}]
 `
 
-// values of every install here.
-func (s *suite) values() []string {
+// values of every install here; tag is that of the product's image.
+func (s *suite) values(tag string) []string {
 	return []string{
-		"--namespace", namespace, "--set", "publicURL=" + publicURL + ",broker.replicas=3,image.tag=" + s.image,
+		"--namespace", namespace, "--set", "publicURL=" + publicURL + ",broker.replicas=3,image.tag=" + tag,
 		"--set", "broker.shutdownDelaySeconds=5,broker.resources.requests.cpu=10m,manager.resources.requests.cpu=10m", "--wait", "--timeout", "3m",
 	}
-}
-
-// installPrevious installs the chart under an older version, for the upgrade.
-func (s *suite) installPrevious(ctx context.Context) error {
-	chart := filepath.Join(s.tools.Root, "charts", "oauth-broker")
-	if err := s.helm(ctx, "package", chart, "--version", previous, "--destination", s.dir); err != nil {
-		return err
-	}
-	if err := s.helm(ctx, append([]string{"install", release, s.file("oauth-broker-" + previous + ".tgz")}, s.values()...)...); err != nil {
-		return err
-	}
-	return s.findService(ctx)
 }
 
 func (s *suite) findService(ctx context.Context) error {
@@ -224,7 +211,7 @@ stringData: {clientID: globex-app, clientSecret: globex-app-secret}
 // upgrade to this version of the chart, and rollback, while users log in.
 func (s *suite) upgrade(ctx context.Context) error {
 	return s.under(ctx, "upgrade", func(ctx context.Context) error {
-		return s.helm(ctx, append([]string{"upgrade", release, filepath.Join(s.tools.Root, "charts", "oauth-broker"), "--set", "broker.logLevel=warn"}, s.values()...)...)
+		return s.helm(ctx, append([]string{"upgrade", release, filepath.Join(s.tools.Root, "charts", "oauth-broker"), "--set", "broker.logLevel=warn"}, s.values(s.image)...)...)
 	})
 }
 
@@ -242,14 +229,14 @@ func (s *suite) olderChart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.helm(ctx, append([]string{"upgrade", release, s.file("oauth-broker-" + previous + ".tgz")}, s.values()...)...); err != nil {
+	if err := s.helm(ctx, append([]string{"upgrade", release, s.previousChart()}, s.values(s.previousImage)...)...); err != nil {
 		return err
 	}
 	after, err := s.kube(ctx, "", crds...)
 	if err != nil {
 		return err
 	}
-	if before == previous || after != before {
+	if before == previousVersion || after != before {
 		return fmt.Errorf("the CRDs were of chart %s and are of %s", before, after)
 	}
 	s.line("an older chart left the CRDs of %s alone", after)
@@ -299,7 +286,7 @@ func (s *suite) reinstall(ctx context.Context) error {
 		return err
 	}
 	chart := filepath.Join(s.tools.Root, "charts", "oauth-broker")
-	if err := s.helm(ctx, append([]string{"install", release, chart}, s.values()...)...); err != nil {
+	if err := s.helm(ctx, append([]string{"install", release, chart}, s.values(s.image)...)...); err != nil {
 		return err
 	}
 	if err := s.findService(ctx); err != nil {
@@ -318,7 +305,7 @@ func (s *suite) narrow(ctx context.Context, chart string) error {
 	if _, err := s.kube(ctx, ca, "apply", "-f", "-"); err != nil {
 		return err
 	}
-	if err := s.helm(ctx, append([]string{"upgrade", release, chart, "--set", "extraCACertificates=company-ca,watchNamespaces={acme,globex}"}, s.values()...)...); err != nil {
+	if err := s.helm(ctx, append([]string{"upgrade", release, chart, "--set", "extraCACertificates=company-ca,watchNamespaces={acme,globex}"}, s.values(s.image)...)...); err != nil {
 		return err
 	}
 	if _, err := s.kube(ctx, "", "patch", "oauthvendor", "e2e", "--type=json", "-p", `[{"op": "remove", "path": "/spec/transport/caBundle"}]`); err != nil {

@@ -10,7 +10,8 @@
 // It prints what each step showed and exits with 0 or the reason.
 //
 // Read it in this order: main.go (the steps), install.go (what is installed),
-// login.go (a login), load.go (logins while things break), edits.go.
+// previous.go (what is upgraded), login.go (a login), load.go (logins while
+// things break), edits.go.
 package main
 
 import (
@@ -33,15 +34,19 @@ import (
 // options are the command line.
 type options struct {
 	image, vendorImage string
-	workers            int
-	outage             time.Duration
-	keep               bool
+	// previousImage and previousRef say what is installed first, to be upgraded.
+	previousImage, previousRef string
+	workers                    int
+	outage                     time.Duration
+	keep                       bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.image, "image", "", "with KUBECONFIG: tag of ghcr.io/oauthbroker/oauth-broker that the nodes have; nothing is built")
 	flag.StringVar(&o.vendorImage, "vendor-image", "", "with KUBECONFIG: image of test/e2e/vendor that the nodes have")
+	flag.StringVar(&o.previousRef, "previous-ref", "", "commit whose chart and image are installed first; default: the newest tag, or the first whole version")
+	flag.StringVar(&o.previousImage, "previous-image", "", "with KUBECONFIG: tag of the image of --previous-ref that the nodes have")
 	flag.IntVar(&o.workers, "workers", 4, "browsers that log in at the same time")
 	flag.DurationVar(&o.outage, "outage", time.Minute, "how long the API server is stopped; only on the cluster of hack/cluster")
 	flag.BoolVar(&o.keep, "keep", false, "leave cluster and install as they are at the end")
@@ -65,8 +70,10 @@ type suite struct {
 	kubeconfig string
 	kubectl    string
 	dir        string
-	began      time.Time
-	trust      *trust
+	// previous is the source tree of the version that is installed first.
+	previous string
+	began    time.Time
+	trust    *trust
 	// address of the brokers' Service, and what clients remember of them.
 	service string
 	tokens  remembered
