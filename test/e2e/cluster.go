@@ -23,35 +23,51 @@ const (
 	outputOfLast  = 4000
 )
 
-// startCluster uses KUBECONFIG, or starts the cluster of hack/cluster.
+// startCluster uses KUBECONFIG, or kind where it is, or starts the cluster of
+// hack/cluster.
 func (s *suite) startCluster(ctx context.Context) error {
 	s.kubectl = "kubectl"
-	if s.kubeconfig = os.Getenv("KUBECONFIG"); s.kubeconfig != "" {
+	switch s.kubeconfig = os.Getenv("KUBECONFIG"); {
+	case s.kubeconfig != "":
 		if s.image == "" || s.vendorImage == "" || s.previousImage == "" {
 			return errors.New("with KUBECONFIG, say --image, --previous-image and --vendor-image; or unset KUBECONFIG for a cluster on this machine")
 		}
 		s.line("using KUBECONFIG")
-	} else {
-		s.own = true
+	case s.command(exec.CommandContext(ctx, "kind", "version")) == nil && s.command(exec.CommandContext(ctx, "docker", "version")) == nil:
+		s.scripts = filepath.Join("hack", "cluster", "kind")
+	default:
+		s.scripts, s.own = filepath.Join("hack", "cluster"), true
+	}
+	if s.scripts != "" {
 		if err := s.script(ctx, "up.sh"); err != nil {
 			return err
 		}
-		path, err := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", "up.sh"), "--kubeconfig").Output()
+		path, err := exec.CommandContext(ctx, filepath.Join(s.tools.Root, s.scripts, "up.sh"), "--kubeconfig").Output()
 		if err != nil {
 			return err
 		}
 		s.kubeconfig = strings.TrimSpace(string(path))
 	}
-	if _, err := exec.LookPath("kubectl"); err != nil || s.own {
-		assets, err := filepath.Glob(filepath.Join(cacheDir(), "oauth-broker", "controlplane", "*", "kubectl"))
-		if err != nil || len(assets) == 0 {
-			return errors.New("kubectl is missing: make controlplane")
-		}
-		s.kubectl = assets[len(assets)-1]
+	if err := s.findKubectl(); err != nil {
+		return err
 	}
 	out, err := s.kube(ctx, "", "get", "nodes", "-o", "wide")
 	s.line("%s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "))
 	return err
+}
+
+// findKubectl takes the one that was built with the control plane, unless the
+// cluster is somebody else's and there is one on the path.
+func (s *suite) findKubectl() error {
+	if _, err := exec.LookPath("kubectl"); err == nil && !s.own {
+		return nil
+	}
+	assets, err := filepath.Glob(filepath.Join(cacheDir(), "oauth-broker", "controlplane", "*", "kubectl"))
+	if err != nil || len(assets) == 0 {
+		return errors.New("kubectl is missing: make controlplane")
+	}
+	s.kubectl = assets[len(assets)-1]
+	return nil
 }
 
 func cacheDir() string {
@@ -65,7 +81,7 @@ func cacheDir() string {
 // loadImages builds the images of the product, of the version before it, and of
 // the vendor, each from its own tree.
 func (s *suite) loadImages(ctx context.Context) error {
-	if err := s.checkOutPrevious(ctx); err != nil || !s.own {
+	if err := s.checkOutPrevious(ctx); err != nil || s.scripts == "" {
 		return err
 	}
 	s.image, s.previousImage, s.vendorImage = localTag, localPrevious, localVendor
@@ -96,9 +112,9 @@ func (s *suite) loadImages(ctx context.Context) error {
 	return nil
 }
 
-// script runs one of hack/cluster.
+// script runs one of hack/cluster, or of hack/cluster/kind.
 func (s *suite) script(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.tools.Root, "hack", "cluster", name), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.tools.Root, s.scripts, name), args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }

@@ -2,12 +2,13 @@
 
 // Command e2e proves an install on a real cluster: `make e2e`.
 //
-// It starts the single-node Kubernetes of hack/cluster (or uses KUBECONFIG with
-// an image that is there already), installs charts/oauth-broker with three broker
-// replicas and a vendor of our own in a pod, logs in through the Service, and
-// then does to it what clusters do: edits, rolling restarts, killed pods, an API
-// server that is away, upgrade, rollback, uninstall, and an install by kustomize.
-// It prints what each step showed and exits with 0 or the reason.
+// It starts a single-node Kubernetes: by kind where kind and Docker are, else that
+// of hack/cluster; or it uses KUBECONFIG with images that are there already. It
+// installs charts/oauth-broker with three broker replicas and a vendor of our own
+// in a pod, logs in through the Service, and then does to it what clusters do:
+// edits, rolling restarts, killed pods, an API server that is away, upgrade,
+// rollback, uninstall, and an install by kustomize. It prints what each step
+// showed and exits with 0 or the reason.
 //
 // Read it in this order: main.go (the steps), install.go (what is installed),
 // previous.go (what is upgraded), login.go (a login), load.go (logins while
@@ -65,7 +66,10 @@ func main() {
 type suite struct {
 	options
 	tools install.Tools
-	// own is whether the cluster is that of hack/cluster.
+	// scripts is the folder of the scripts that start and stop the cluster; empty
+	// for somebody else's.
+	scripts string
+	// own is whether its processes are this machine's, to be killed.
 	own        bool
 	kubeconfig string
 	kubectl    string
@@ -94,7 +98,7 @@ func run(ctx context.Context, o options) (err error) {
 		if err != nil && s.kubeconfig != "" && ctx.Err() == nil {
 			s.show(ctx)
 		}
-		if s.own && !o.keep {
+		if s.scripts != "" && !o.keep {
 			s.title("Stopping the cluster")
 			err = errors.Join(err, s.script(context.WithoutCancel(ctx), "down.sh"))
 		}
