@@ -40,8 +40,10 @@ run: controlplane ## Start control plane, operator, two brokers and an OpenID pr
 	@exec bin/dev $(if $(filter-out 0 false no,$(ONCE)),--once)
 
 .PHONY: build
-build: ## Build bin/manager and bin/broker.
+build: ## Build bin/manager, bin/broker and bin/oauth-broker (with its kubectl plugin).
 	@$(STEP) 'build $(VERSION)' env CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	@ln -sf oauth-broker bin/kubectl-oauth_broker
+	@cp cmd/oauth-broker/kubectl_complete-oauth_broker bin/
 
 .PHONY: image
 image: ## Build the image for amd64 and arm64 into dist/image, with Go alone; PUSH=REGISTRY/NAME:TAG uploads it.

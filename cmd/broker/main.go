@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/oauthbroker/oauth-broker/internal/command"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
@@ -39,34 +39,11 @@ func newCommand() *cobra.Command {
 	return root
 }
 
-// group makes c a command that only has others: alone it shows its help, and
-// what it does not have is an error.
+// What wrong command lines are answered with.
 func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
-	names := make([]string, 0, len(commands))
-	for _, sub := range commands {
-		names = append(names, sub.Name())
-	}
-	c.AddCommand(commands...)
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		return seeHelp(c, fmt.Errorf("unknown command %q, there is: %s", args[0], strings.Join(names, ", ")))
-	}
-	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	return c
+	return command.Group(c, commands...)
 }
 
-// arguments makes wrong arguments an error that says where to read on.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return seeHelp(c, err)
-		}
-		return nil
-	}
-}
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs { return command.Arguments(check) }
 
-func seeHelp(c *cobra.Command, err error) error {
-	return fmt.Errorf("%w; see: %s --help", err, c.CommandPath())
-}
+func seeHelp(c *cobra.Command, err error) error { return command.SeeHelp(c, err) }

@@ -3,63 +3,11 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
-	"github.com/oauthbroker/oauth-broker/internal/discovery"
-	"github.com/oauthbroker/oauth-broker/internal/vendorcheck"
+	"github.com/oauthbroker/oauth-broker/internal/command"
 )
 
 func newVendors() *cobra.Command {
-	return group(&cobra.Command{Use: "vendors", Short: "Work with vendor manifests"}, newVendorsCheck())
-}
-
-func newVendorsCheck() *cobra.Command {
-	var online, asJSON bool
-	c := &cobra.Command{
-		Use:   "check FILE...",
-		Short: "Check OAuthVendor manifests, offline or against the vendors' metadata",
-		Long: `Check OAuthVendor manifests as the API server and the operator would: schema,
-CEL rules and the operator's verdict. Secrets are taken to be there.
-
-With --online the vendors' metadata documents are read too (RFC 8414, OpenID
-Connect Discovery) and compared with the manifests: endpoints, PKCE, client
-authentication, scopes. Manifests that write their endpoints out are compared
-if they name an issuer.
-
-A folder stands for the *.yaml files in it; kustomization.yaml is passed over.
-
-Results: ok, note (worth a look), drift (manifest and metadata contradict each
-other), error (the manifest would not be accepted, or its vendor not served).
-
-Exit code: 0 if there is neither error nor drift, else 1. It is 1, too, where a
-file cannot be read.`,
-		Example: "  broker vendors check config/vendors\n  broker vendors check --online --json config/vendors/github.yaml",
-		Args:    arguments(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, files []string) error {
-			checker := &vendorcheck.Checker{}
-			if online {
-				checker.Discovery = &discovery.Client{}
-			}
-			report, err := checker.Check(cmd.Context(), files)
-			if err != nil {
-				return err
-			}
-			write := report.Table
-			if asJSON {
-				write = report.JSON
-			}
-			if err := write(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			if !report.OK {
-				return errors.New("vendors check: there are errors or drift")
-			}
-			return nil
-		},
-	}
-	c.Flags().BoolVar(&online, "online", false, "read the vendors' metadata documents and compare")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	return c
+	return group(&cobra.Command{Use: "vendors", Short: "Work with vendor manifests"}, command.VendorsCheck("broker"))
 }

@@ -62,7 +62,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.root, "root", "../..", "root of the repository")
 	f.StringVar(&o.out, "out", "../../dist/image", "folder to write to")
 	f.StringVar(&o.tag, "tag", "ghcr.io/oauthbroker/oauth-broker:dev", "name and tag of the image")
-	f.StringVar(&packages, "packages", "./cmd/manager,./cmd/broker", "programs; the first is the image's entry point")
+	f.StringVar(&packages, "packages", "./cmd/manager,./cmd/broker,./cmd/oauth-broker", "programs; the first is the image's entry point")
 	f.StringVar(&platforms, "platforms", "linux/amd64,linux/arm64", "platforms")
 	f.StringVar(&o.version, "version", "dev", "version, for --version and the labels")
 	f.StringVar(&o.commit, "commit", "unknown", "commit, for --version and the labels")

@@ -40,3 +40,32 @@ func TestDockerfile_context(t *testing.T) {
 		}
 	}
 }
+
+// TestDockerfile_programs: both ways to make the image pack the same programs,
+// which are all commands there are.
+func TestDockerfile_programs(t *testing.T) {
+	x := tools(t)
+	commands, err := filepath.Glob(filepath.Join(x.Root, "cmd", "*"))
+	if err != nil || len(commands) < 3 {
+		t.Fatalf("found %v: %v", commands, err)
+	}
+	files := map[string]string{}
+	for _, name := range []string{"Dockerfile", "hack/image/main.go"} {
+		content, err := os.ReadFile(filepath.Join(x.Root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(content)
+	}
+	for _, command := range commands {
+		name := filepath.Base(command)
+		for file, content := range files {
+			if !strings.Contains(content, "./cmd/"+name) {
+				t.Errorf("%s does not build ./cmd/%s", file, name)
+			}
+		}
+		if !strings.Contains(files["Dockerfile"], "/out/"+name+" ") {
+			t.Errorf("the Dockerfile does not copy %s", name)
+		}
+	}
+}
