@@ -112,6 +112,11 @@ e2e: ## Install on a real single-node Kubernetes of this machine (root; about 15
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@hack/fuzz.sh $(FUZZTIME)
 
+.PHONY: bench
+bench: ## Measure logins: cost, latency, memory, reloads, beside a broker without checks (about 5 minutes). ARGS="-quick" etc.
+	@$(STEP) 'build hack/bench' go build -o bin/bench ./hack/bench
+	@bin/bench $(ARGS)
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is used (asks the Go vulnerability database).
 	@$(STEP) 'vulnerabilities' $(TOOL) govulncheck ./...

@@ -4,6 +4,7 @@ package broker
 
 import (
 	"net/http"
+	"net/http/pprof" // what it adds to http.DefaultServeMux is never served
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -37,6 +38,12 @@ func (s *Server) Admin() http.Handler {
 	mux.Handle("GET /healthz", s.observe("/healthz", s.healthz))
 	mux.Handle("GET /readyz", s.observe("/readyz", s.readyz))
 	mux.HandleFunc("GET /revision", s.revision)
+	if s.Profiling {
+		// Not Cmdline: nobody needs the arguments to read a profile.
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 

@@ -58,6 +58,9 @@ type Config struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed, for limits by
 	// address. Nothing else of a request is ever taken from such headers.
 	TrustedProxies []netip.Prefix
+	// Profiling serves profiles of this process on the admin handler. They tell
+	// functions and numbers, and no content.
+	Profiling bool
 	// Lifetimes of what is sealed; zero values mean the defaults.
 	Lifetimes Lifetimes
 }

@@ -60,6 +60,7 @@ type options struct {
 	trustedProxies     []string
 	shutdownDelay      time.Duration
 	logLevel           string
+	pprof              bool
 }
 
 func newServe() *cobra.Command {
@@ -97,6 +98,7 @@ func newServe() *cobra.Command {
 	f.BoolVar(&o.development, "development", false, "allow plain http for a loopback --public-url")
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "time between becoming not ready and closing the listener")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&o.pprof, "pprof", false, "serve CPU and memory profiles at /debug/pprof/ on the admin listener, for go tool pprof")
 	return c
 }
 
@@ -167,7 +169,7 @@ func serve(ctx context.Context, o options) error {
 	server, err := broker.New(broker.Config{
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
 		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Now: time.Now,
-		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies,
+		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies, Profiling: o.pprof,
 	})
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)

@@ -151,7 +151,14 @@ func TestListener_admin(t *testing.T) {
 	if r := b.Revision(); r.Revision == "" || r.Sequence != 0 || len(r.KeyIDs) != 2 {
 		t.Errorf("got revision %+v", r)
 	}
+	if _, err := b.AdminGet("/debug/pprof/"); err == nil {
+		t.Error("profiles are served unasked")
+	}
 	if _, err := b.AdminGet("/v1/authorize"); err == nil {
 		t.Error("the admin listener serves logins")
+	}
+	b.Stop()
+	if index, err := s.Start("--pprof").Ready().AdminGet("/debug/pprof/"); err != nil || !strings.Contains(index, "heap") {
+		t.Errorf("with --pprof: %v", err)
 	}
 }
