@@ -37,7 +37,7 @@ help: ## Show this list.
 .PHONY: run
 run: controlplane ## Start control plane, operator, two brokers and an OpenID provider, and log in once. ONCE=1: exit after it.
 	@$(STEP) 'build hack/dev' go build -o bin/dev ./hack/dev
-	@exec bin/dev $(if $(filter-out 0 false no,$(ONCE)),--once)
+	@exec bin/dev --env-file bin/dev.env $(if $(filter-out 0 false no,$(ONCE)),--once)
 
 .PHONY: build
 build: ## Build bin/manager, bin/broker and bin/oauth-broker (with its kubectl plugin).

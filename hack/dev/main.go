@@ -34,6 +34,7 @@ type options struct {
 	port         int
 	providerPort int
 	keep         bool
+	envFile      string
 }
 
 func main() {
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&o.port, "port", 8443, "port of the broker's public URL; a free one when it is taken, 0 for any")
 	flag.IntVar(&o.providerPort, "provider-port", samplePort, "port of the OpenID provider; a free one when it is taken, 0 for any")
 	flag.BoolVar(&o.keep, "keep", false, "keep the temporary directory with logs and certificates")
+	flag.StringVar(&o.envFile, "env-file", "", "write what a second terminal needs to this file while everything is up")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
@@ -140,6 +142,12 @@ func (d *demo) demonstrate(ctx context.Context) error {
 // told of, and no failure: killing a broker is one of the things to try.
 func (d *demo) stayUp(ctx context.Context) error {
 	d.staying.Store(true)
+	if d.envFile != "" {
+		if err := os.WriteFile(d.envFile, []byte(d.environment()), 0o600); err != nil {
+			return fmt.Errorf("writing the environment file: %w", err)
+		}
+		defer func() { _ = os.Remove(d.envFile) }() // it names what is going away
+	}
 	d.handOver()
 	<-ctx.Done()
 	if !interrupted(ctx) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -131,10 +132,20 @@ func (d *demo) handOver() {
 	}
 	d.fact("CA certificate", "%s", d.trust.caFile())
 	d.line("")
-	d.line("export KUBECONFIG=%s", d.cluster.admin)
-	d.line("alias kubectl=%s", d.cluster.kubectl)
+	if d.envFile == "" {
+		d.line("%s", strings.ReplaceAll(strings.TrimSpace(d.environment()), "\n", "\n    "))
+	} else {
+		d.line(". %s    # KUBECONFIG, PATH (kubectl), BROKER, and the CA for curl", d.envFile)
+	}
 	d.line("kubectl get oauthbroker -A")
 	d.line("kubectl edit oauthvendor zitadel")
 	d.line("kill %d   # a broker; logins go on at the other one", d.processes[len(d.processes)-1].cmd.Process.Pid)
 	d.line("curl --cacert %s %s", d.trust.caFile(), metadataURL(issuer))
+}
+
+// environment is what a shell needs to use this install as if it were a cluster
+// somewhere: the guides' commands work in it as they are printed.
+func (d *demo) environment() string {
+	return fmt.Sprintf("export KUBECONFIG=%s\nexport PATH=%s:%s:$PATH\nexport BROKER=%s\nexport CURL_CA_BUNDLE=%s\n",
+		d.cluster.admin, filepath.Dir(d.cluster.kubectl), filepath.Dir(d.binary("broker")), d.ports.publicURL(), d.trust.caFile())
 }
