@@ -25,7 +25,9 @@ type Gatherer struct {
 	Cache     client.Reader
 	Secrets   *SecretStore
 	Discovery *Discovery
-	Settings  translate.Settings
+	// Registered tells of registrations at vendors.
+	Registered func([]*oauthv1alpha1.BYOCCredential) map[types.UID]translate.Registered
+	Settings   translate.Settings
 }
 
 // Gather lists the objects and reads the Secrets that they name.
@@ -47,6 +49,7 @@ func (g *Gatherer) Gather(ctx context.Context) (translate.Inputs, error) {
 	}
 	in.Secrets = secrets
 	in.Discovered = g.Discovery.Results(in.Vendors)
+	in.Registered = g.Registered(in.Credentials)
 	return in, nil
 }
 
@@ -118,6 +121,9 @@ func (g *Gatherer) references(in translate.Inputs) map[types.NamespacedName]bool
 	}
 	for _, c := range in.Credentials {
 		add(c.Namespace, c.Spec.SecretRef)
+		if c.Spec.DynamicRegistration != nil {
+			add(g.Settings.OperatorNamespace, &oauthv1alpha1.SecretReference{Name: oauthv1alpha1.RegistrationSecretName(string(c.UID))})
+		}
 	}
 	for _, c := range in.Clients {
 		add(c.Namespace, c.Spec.Authentication.SecretRef)

@@ -32,7 +32,9 @@ type Reconciler struct {
 	// Translate is (*translate.Memo).Translate.
 	Translate func(translate.Inputs) translate.Output
 	Publisher *Publisher
-	Reporter  *Reporter
+	// Register takes what should be registered at vendors. It does not wait.
+	Register func([]*translate.Registration)
+	Reporter *Reporter
 	Metrics   *Metrics
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -54,6 +56,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		r.Log.InfoContext(ctx, "gathering again", "cause", err)
 		return reconcile.Result{RequeueAfter: debounceQuiet}, nil
 	}
+	r.Register(out.Registrations)
 	r.report(in, out, liveItems(r.last, items), big)
 	return reconcile.Result{RequeueAfter: soonest(again, retryUnreadable(in))}, err
 }

@@ -326,7 +326,7 @@ func contentOf(object *corev1.Secret) *translate.Secret {
 	content := &translate.Secret{UID: string(object.UID), ResourceVersion: object.ResourceVersion, Data: map[string]secret.Text{}}
 	for _, key := range []string{
 		oauthv1alpha1.SecretKeyClientID, oauthv1alpha1.SecretKeyClientSecret, oauthv1alpha1.SecretKeyPreviousClientSecret,
-		oauthv1alpha1.SecretKeyPrivateKey, oauthv1alpha1.SecretKeyInitialAccessToken,
+		oauthv1alpha1.SecretKeyPrivateKey, oauthv1alpha1.SecretKeyInitialAccessToken, oauthv1alpha1.SecretKeyTokenEndpointAuthMethod,
 	} {
 		if value, ok := object.Data[key]; ok {
 			content.Data[key] = secret.New(string(value))

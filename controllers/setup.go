@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/registration"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 )
 
@@ -41,6 +42,8 @@ const (
 	reporters = 8
 	// discoverers is how many metadata documents are read at once.
 	discoverers = 4
+	// registrars is how many vendors register, update or delete an app at once.
+	registrars = 8
 	// recorderName is in every event of the operator.
 	recorderName = "oauth-broker-manager"
 )
@@ -70,6 +73,8 @@ type Options struct {
 	KeyRingSecret string
 	// Discover reads a vendor's metadata document.
 	Discover func(context.Context, *oauthv1alpha1.OAuthVendor) translate.Discovered
+	// Registrations calls vendors' registration endpoints; nil registers nothing.
+	Registrations registration.Vendor
 	// Log, by default slog.Default().
 	Log *slog.Logger
 	// Now is the clock: time.Now.
@@ -145,14 +150,18 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, PublishedNamespace: o.PublishedNamespace,
 		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
 	}
+	registrar, err := newRegistrar(m, o, debouncer.Touch)
+	if err != nil {
+		return nil, err
+	}
 	reconciler := &Reconciler{
-		Gatherer:  &Gatherer{Cache: m.GetClient(), Secrets: secrets, Discovery: discovery, Settings: o.settings()},
+		Gatherer:  &Gatherer{Cache: m.GetClient(), Secrets: secrets, Discovery: discovery, Registered: registrar.Results, Settings: o.settings()},
 		Translate: (&translate.Memo{}).Translate,
 		Publisher: &Publisher{
 			Client: m.GetClient(), Lister: m.GetAPIReader(), Namespace: o.PublishedNamespace, Secrets: secrets, KeyRing: ring,
 			Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now, Random: rand.Reader,
 		},
-		Reporter: reporter, Metrics: numbers, Log: o.Log, Now: o.Now,
+		Register: registrar.Set, Reporter: reporter, Metrics: numbers, Log: o.Log, Now: o.Now,
 	}
 	watch, err := o.secretWatch(m, secrets)
 	if err != nil {
@@ -165,6 +174,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		func() error { return addReconciler(m, o, reconciler, debouncer) },
 		func() error { return addReporter(m, reporter) },
 		func() error { return addDiscovery(m, o, discovery) },
+		func() error { return addRegistrar(m, registrar) },
 	} {
 		if err := add(); err != nil {
 			return nil, err
@@ -192,6 +202,7 @@ func (o Options) withDefaults() Options {
 func (o Options) settings() translate.Settings {
 	return translate.Settings{
 		BrokerClass: o.BrokerClass, PublicURL: o.PublicURL, OperatorNamespace: o.Namespace, Namespaced: len(o.WatchNamespaces) > 0,
+		Registers: o.Registrations != nil,
 	}
 }
 
@@ -287,4 +298,38 @@ func addDiscovery(m ctrl.Manager, o Options, d *Discovery) error {
 	}
 	return c.Watch(source.Kind(m.GetCache(), &oauthv1alpha1.OAuthVendor{},
 		&handler.TypedEnqueueRequestForObject[*oauthv1alpha1.OAuthVendor]{}, predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.OAuthVendor]{}))
+}
+
+func newRegistrar(m ctrl.Manager, o Options, touch func()) (*registration.Registrar, error) {
+	numbers, err := registration.NewMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &registration.Registrar{
+		Client: m.GetClient(), Live: m.GetAPIReader(), Vendor: o.Registrations, Namespace: o.Namespace, Class: o.BrokerClass, Touch: touch,
+		Events: m.GetEventRecorder(recorderName), Metrics: numbers, Log: o.Log, Now: o.Now,
+		NewID: func() string { return "oauth-broker-" + rand.Text() },
+	}, nil
+}
+
+// addRegistrar watches credentials for those that are deleted, or ask for no
+// registration any more; of the others translate tells.
+func addRegistrar(m ctrl.Manager, r *registration.Registrar) error {
+	if r.Vendor == nil {
+		return nil
+	}
+	c, err := controller.New("registration", m, controller.Options{
+		Reconciler: r, MaxConcurrentReconciles: registrars,
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, time.Minute),
+	})
+	if err != nil {
+		return fmt.Errorf("making registration controller: %w", err)
+	}
+	for _, s := range []source.Source{r, source.Kind(m.GetCache(), &oauthv1alpha1.BYOCCredential{},
+		&handler.TypedEnqueueRequestForObject[*oauthv1alpha1.BYOCCredential]{}, predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BYOCCredential]{})} {
+		if err := c.Watch(s); err != nil {
+			return fmt.Errorf("watching: %w", err)
+		}
+	}
+	return nil
 }

@@ -142,4 +142,7 @@ type BYOCCredentialStatus struct {
 	// observedSecret is the version of the Secret that this status speaks of.
 	// +optional
 	ObservedSecret *ObservedSecret `json:"observedSecret,omitempty"`
+	// registration tells of the app that dynamicRegistration made at the vendor.
+	// +optional
+	Registration *RegistrationStatus `json:"registration,omitempty"`
 }

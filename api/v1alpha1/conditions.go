@@ -55,6 +55,19 @@ const (
 	// ReasonDiscoveryFailed: the vendor's discovery document is away or wrong.
 	ReasonDiscoveryFailed = "DiscoveryFailed"
 
+	// ReasonVendorNotResolved: something that the vendor itself names is missing.
+	ReasonVendorNotResolved = "VendorNotResolved"
+	// ReasonRegistrationDisabled: the vendor has no dynamic registration.
+	ReasonRegistrationDisabled = "RegistrationDisabled"
+	// ReasonRegistrationPending: no app is registered at the vendor yet.
+	ReasonRegistrationPending = "RegistrationPending"
+	// ReasonRegistrationFailed: the vendor refused to register an app, or is away.
+	ReasonRegistrationFailed = "RegistrationFailed"
+	// ReasonRegistrationExpired: the registered client secret ended and could not be renewed.
+	ReasonRegistrationExpired = "RegistrationExpired"
+	// ReasonRegistrationUnusable: the vendor registered something else than the broker can use.
+	ReasonRegistrationUnusable = "RegistrationUnusable"
+
 	// ReasonPending: published, and not every ready broker pod serves it yet.
 	ReasonPending = "Pending"
 	// ReasonNoBrokerReady: no ready broker pod was found.
@@ -77,6 +90,11 @@ const (
 	SecretKeyPreviousClientSecret = "previousClientSecret"
 	// SecretKeyPrivateKey holds a PEM private key for private_key_jwt at the vendor.
 	SecretKeyPrivateKey = "privateKey"
+	// SecretKeyTokenEndpointAuthMethod says how an app that the operator registered
+	// authenticates (RFC 7591 section 2).
+	SecretKeyTokenEndpointAuthMethod = "tokenEndpointAuthMethod"
+	// SecretKeyRegistration holds what the operator needs to manage such an app.
+	SecretKeyRegistration = "registration"
 	// SecretKeyInitialAccessToken holds a vendor's RFC 7591 initial access token.
 	SecretKeyInitialAccessToken = "initialAccessToken"
 )

@@ -25,6 +25,14 @@ type OAuthVendorStatus struct {
 	// discovery tells what the metadata document said.
 	// +optional
 	Discovery *DiscoveryStatus `json:"discovery,omitempty"`
+	// orphanedRegistrations are apps that the operator registered and that are, or
+	// may be, left at the vendor. The newest are kept. Remove entries from the
+	// status when you have deleted the apps.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=softwareID
+	// +optional
+	OrphanedRegistrations []OrphanedRegistration `json:"orphanedRegistrations,omitempty"`
 }
 
 // DiscoveryStatus tells what the metadata document said.

@@ -44,11 +44,19 @@ type Error struct {
 	// NotSent is true where the request provably did not reach the vendor, or the
 	// vendor said that it did not act on it (429, 503).
 	NotSent bool
+	// Status of the answer of a registration or management endpoint; 0 where there
+	// was none, and for other endpoints.
+	Status int
 }
 
 func (e *Error) Error() string { return string(e.Outcome) + ": " + e.Reason }
 
 func failed(o Outcome, reason string) *Error { return &Error{Outcome: o, Reason: reason} }
+
+// unsent is the failure of a request that could not be made.
+func unsent(reason string) *Error {
+	return &Error{Outcome: OutcomeMalformed, Reason: reason, NotSent: true}
+}
 
 // outcomeOf maps error codes of token endpoints: RFC 6749 section 5.2, RFC 8707,
 // and what GitHub and Slack say instead.

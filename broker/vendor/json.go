@@ -60,10 +60,13 @@ func text(v json.RawMessage) string {
 	return string(v)
 }
 
-func quoted(s string) json.RawMessage {
-	b, err := json.Marshal(s)
+func quoted(s string) json.RawMessage { return encoded(s) }
+
+// encoded writes a string or a list of strings, which cannot fail.
+func encoded(v any) json.RawMessage {
+	b, err := json.Marshal(v)
 	if err != nil {
-		return json.RawMessage(`""`)
+		return json.RawMessage("null")
 	}
 	return b
 }

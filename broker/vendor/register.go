@@ -36,12 +36,56 @@ func registrationMembers() []string {
 // answer with 200, 201 or 400 is returned as it is; everything else is an error
 // of type *Error.
 func (c *Client) Register(ctx context.Context, v *runtimeconfig.Vendor, asked map[string]json.RawMessage, redirectURI string) (*Registration, error) {
-	var out *Registration
 	e := Endpoint{Vendor: v, Credential: &runtimeconfig.Credential{}, Target: v.Target}
-	_, err := c.observed(e, "register", func() (*Result, error) {
-		ctx, cancel := context.WithTimeout(ctx, time.Duration(v.Transport.TimeoutSeconds)*time.Second)
+	members := map[string]json.RawMessage{}
+	for _, name := range registrationMembers() {
+		if v, ok := asked[name]; ok {
+			members[name] = v
+		}
+	}
+	var out *Registration
+	err := c.callRegistration(ctx, e, registrationCall{
+		leg: "register", method: http.MethodPost, url: v.Target.Endpoints.Registration, authorization: e.initialAccess(),
+		body:  e.clientMetadata(members, redirectURI),
+		judge: func(a answer) (err error) { out, err = judgeRegistration(a, redirectURI, c.Now()); return err },
+	})
+	return out, err
+}
+
+// initialAccess is the Authorization header of a registration; empty where the
+// vendor's endpoint is open.
+func (e Endpoint) initialAccess() string {
+	r := e.Vendor.Registration
+	if r.InitialAccessToken.Empty() {
+		return ""
+	}
+	return r.Scheme + " " + r.InitialAccessToken.Reveal()
+}
+
+// clientMetadata completes members with what the vendor's own metadata and the
+// broker say: they come last.
+func (e Endpoint) clientMetadata(members map[string]json.RawMessage, redirectURI string) map[string]json.RawMessage {
+	for _, m := range e.Vendor.Registration.Metadata {
+		members[m.Name] = quoted(m.Value)
+	}
+	members["redirect_uris"] = encoded([]string{redirectURI})
+	return members
+}
+
+// registrationCall is one request to a registration or management endpoint.
+type registrationCall struct {
+	leg, method, url, authorization string
+	body                            map[string]json.RawMessage // nil for none
+	// judge takes the answer.
+	judge func(answer) error
+}
+
+// callRegistration sends one request, within the vendor's limits of time and size.
+func (c *Client) callRegistration(ctx context.Context, e Endpoint, call registrationCall) error {
+	_, err := c.observed(e, call.leg, func() (*Result, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
 		defer cancel()
-		req, err := e.registration(ctx, asked, redirectURI)
+		req, err := call.request(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -49,41 +93,64 @@ func (c *Client) Register(ctx context.Context, v *runtimeconfig.Vendor, asked ma
 		if err != nil {
 			return nil, err
 		}
-		out, err = judgeRegistration(a, redirectURI, c.Now())
-		return nil, err
+		return nil, call.judge(a)
 	})
-	return out, err
+	return err
 }
 
-func (e Endpoint) registration(ctx context.Context, asked map[string]json.RawMessage, redirectURI string) (*http.Request, error) {
-	body := map[string]json.RawMessage{}
-	for _, name := range registrationMembers() {
-		if v, ok := asked[name]; ok {
-			body[name] = v
+func (call registrationCall) request(ctx context.Context) (*http.Request, error) {
+	content := []byte(nil)
+	if call.body != nil {
+		var err error
+		if content, err = json.Marshal(call.body); err != nil {
+			return nil, unsent("the request cannot be encoded")
 		}
 	}
-	for _, m := range e.Vendor.Registration.Metadata {
-		body[m.Name] = quoted(m.Value)
-	}
-	uris, err := json.Marshal([]string{redirectURI})
+	req, err := http.NewRequestWithContext(ctx, call.method, call.url, bytes.NewReader(content))
 	if err != nil {
-		return nil, failed(OutcomeMalformed, "the redirect URI cannot be encoded")
+		return nil, unsent("the registration endpoint is not a valid URL")
 	}
-	body["redirect_uris"] = uris
-	b, err := json.Marshal(body)
-	if err != nil {
-		return nil, failed(OutcomeMalformed, "the request cannot be encoded")
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.Target.Endpoints.Registration, bytes.NewReader(b))
-	if err != nil {
-		return nil, failed(OutcomeMalformed, "the registration endpoint is not a valid URL")
-	}
-	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	if token := e.Vendor.Registration.InitialAccessToken; !token.Empty() {
-		req.Header.Set("Authorization", e.Vendor.Registration.Scheme+" "+token.Reveal())
+	if call.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if call.authorization != "" {
+		req.Header.Set("Authorization", call.authorization)
 	}
 	return req, nil
+}
+
+// registrationError judges an answer that registered nothing.
+func registrationError(a answer, now time.Time) *Error {
+	var err *Error
+	switch {
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		err = failed(OutcomeCredentialRefused, "the vendor refused the registration"+errorCode(a.body))
+	case a.status >= 300 && a.status < 400:
+		err = failed(OutcomeMalformed, "the vendor's registration endpoint answered with a redirect, which is never followed")
+	case a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests:
+		err = failed(OutcomeMalformed, "the vendor refused the registration"+errorCode(a.body))
+	default:
+		err = statusError(a.status, a.header, now)
+	}
+	err.Status = a.status
+	return err
+}
+
+// errorCode is the error code of an answer, in brackets; empty where it is none
+// that a standard has. Nothing else of the vendor's text goes further.
+func errorCode(body []byte) string {
+	members, err := decodeObject(body)
+	if err != nil {
+		return ""
+	}
+	switch code := text(members["error"]); code {
+	case "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", // RFC 7591
+		"invalid_request", "invalid_client", "invalid_scope", "unauthorized_client", "access_denied", "server_error", // RFC 6749
+		"invalid_token", "insufficient_scope": // RFC 6750
+		return " (" + code + ")"
+	}
+	return ""
 }
 
 // judgeRegistration accepts what may be relayed. A vendor that registered other
@@ -92,21 +159,39 @@ func (e Endpoint) registration(ctx context.Context, asked map[string]json.RawMes
 func judgeRegistration(a answer, redirectURI string, now time.Time) (*Registration, error) {
 	switch a.status {
 	case http.StatusOK, http.StatusCreated, http.StatusBadRequest:
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, failed(OutcomeCredentialRefused, "the vendor refused the registration")
 	default:
-		return nil, statusError(a.status, a.header, now)
+		return nil, registrationError(a, now)
 	}
+	members, err := jsonObject(a)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusBadRequest {
+		if err := checkRedirectURIs(members, redirectURI); err != nil {
+			return nil, err
+		}
+	}
+	return &Registration{Status: a.status, Body: a.body}, nil
+}
+
+// jsonObject is an answer's members, where it is JSON and says so.
+func jsonObject(a answer) (map[string]json.RawMessage, error) {
 	mt, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	members, jsonErr := decodeObject(a.body)
 	if err != nil || jsonErr != nil || mt != "application/json" && !strings.HasSuffix(mt, "+json") {
 		return nil, failed(OutcomeMalformed, "the vendor's registration answer is not a JSON object")
 	}
-	if v, ok := members["redirect_uris"]; ok && a.status != http.StatusBadRequest {
-		var uris []string
-		if json.Unmarshal(v, &uris) != nil || !slices.Equal(uris, []string{redirectURI}) {
-			return nil, failed(OutcomeMalformed, "the vendor registered other redirect URIs than the broker's")
-		}
+	return members, nil
+}
+
+func checkRedirectURIs(members map[string]json.RawMessage, redirectURI string) error {
+	v, ok := members["redirect_uris"]
+	if !ok {
+		return nil
 	}
-	return &Registration{Status: a.status, Body: a.body}, nil
+	var uris []string
+	if json.Unmarshal(v, &uris) != nil || !slices.Equal(uris, []string{redirectURI}) {
+		return failed(OutcomeMalformed, "the vendor registered other redirect URIs than the broker's")
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/discovery"
+	"github.com/oauthbroker/oauth-broker/internal/vendorapps"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
@@ -99,7 +100,7 @@ func (f flags) options(log *slog.Logger) controllers.Options {
 	return controllers.Options{
 		PublicURL: f.publicURL, Namespace: f.namespace, PublishedNamespace: f.publishedNamespace, BrokerClass: f.brokerClass,
 		WatchNamespaces: f.watchNamespaces, BrokerAdmin: f.brokerAdmin, BrokerService: f.brokerService,
-		KeyRingSecret: f.keyRingSecret, Log: log, Now: time.Now,
+		KeyRingSecret: f.keyRingSecret, Log: log, Now: time.Now, Registrations: vendorapps.New(time.Now),
 		Discover: func(ctx context.Context, v *oauthv1alpha1.OAuthVendor) translate.Discovered {
 			return documents.Discover(ctx, &v.Spec)
 		},

@@ -28,7 +28,9 @@ type credentialInputs struct {
 	settings Settings
 	object   *oauthv1alpha1.BYOCCredential
 	vendor   vendorView
-	secret   *secretRef
+	// secret is the one that secretRef names, or that holds the registration.
+	secret     *secretRef
+	registered Registered
 	// allowed tells whether the vendor lets this namespace bring credentials.
 	allowed bool
 }
@@ -39,14 +41,20 @@ type credentialResult struct {
 	object *oauthv1alpha1.BYOCCredential
 	// credential is nil where nothing is published.
 	credential *runtimeconfig.Credential
-	verdict    Verdict
+	// registration is nil where nothing is to be registered.
+	registration *Registration
+	verdict      Verdict
 }
 
 func (in Inputs) credentialInputs(c *oauthv1alpha1.BYOCCredential, vendor vendorView) credentialInputs {
-	return credentialInputs{
+	ci := credentialInputs{
 		settings: in.Settings, object: c, vendor: vendor, secret: in.secretOf(c.Namespace, c.Spec.SecretRef),
 		allowed: vendor.result != nil && vendor.result.byoc.allows(c.Namespace, in.Namespaces),
 	}
+	if c.Spec.DynamicRegistration != nil {
+		ci.secret, ci.registered = in.registrationSecret(c), in.Registered[c.UID]
+	}
+	return ci
 }
 
 // translateCredential decides on one credential.
@@ -64,7 +72,10 @@ func translateCredential(in credentialInputs) *credentialResult {
 	if v := in.vendor.result; v != nil {
 		out.Target = v.credentialTarget(c.Spec.Variables, &accepted)
 		auth := convertClientAuth(v.object.Spec.ClientAuthentication)
-		if in.secret != nil {
+		switch {
+		case c.Spec.DynamicRegistration != nil:
+			in.fillRegistered(out, auth, &resolved)
+		case in.secret != nil:
 			in.secret.fillCredential("secretRef", out, auth, &resolved)
 		}
 		r.verdict.RedirectURI = redirectURI(in.settings, v.object, c.Namespace+"."+c.Name)
@@ -80,6 +91,8 @@ func translateCredential(in credentialInputs) *credentialResult {
 			Source: out.Source, Namespace: out.Namespace, Name: out.Name, UID: out.UID, Vendor: out.Vendor,
 			Default: out.Default, NotReady: accepted.reason,
 		}
+	} else {
+		r.registration = in.registration(out.Target, r.verdict.RedirectURI)
 	}
 	r.credential = out
 	r.verdict.Items = []string{runtimeconfig.BYOCID(c.Namespace, c.Name), runtimeconfig.VendorID(c.Spec.Vendor)}
@@ -102,8 +115,6 @@ func checkCredential(in credentialInputs, accepted, resolved *findings) bool {
 	if (c.Spec.SecretRef == nil) == (c.Spec.DynamicRegistration == nil) {
 		accepted.fail(oauthv1alpha1.ReasonInvalid, "set exactly one of secretRef and dynamicRegistration")
 		publish = false
-	} else if c.Spec.DynamicRegistration != nil {
-		accepted.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration: this release does not register yet; make an app at the vendor and name its Secret in secretRef")
 	}
 	switch v := in.vendor; {
 	case v.result == nil:
@@ -114,6 +125,8 @@ func checkCredential(in credentialInputs, accepted, resolved *findings) bool {
 		resolved.fail(v.result.verdict.ResolvedRefs.Reason, "OAuthVendor %s, which vendor names, is not ready: see its condition ResolvedRefs", c.Spec.Vendor)
 	case !in.allowed:
 		accepted.fail(oauthv1alpha1.ReasonNotAllowed, "OAuthVendor %s does not let namespace %s bring credentials: ask the platform team to add it to byoc.allowedNamespaces", c.Spec.Vendor, c.Namespace)
+	case c.Spec.DynamicRegistration != nil:
+		in.checkRegistration(accepted, resolved)
 	}
 	return publish && in.vendor.published()
 }

@@ -69,8 +69,8 @@ func TestTranslate_golden(t *testing.T) {
 	}
 }
 
-// readInputs reads the three kinds, Secrets, Namespaces, Settings and
-// Discovered documents of one case. Nothing is defaulted on the way.
+// readInputs reads the three kinds, Secrets, Namespaces, Settings, Discovered
+// and Registered documents of one case. Nothing is defaulted on the way.
 func readInputs(t *testing.T, file string) translate.Inputs {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -82,6 +82,7 @@ func readInputs(t *testing.T, file string) translate.Inputs {
 		Namespaces: map[string]map[string]string{},
 		Secrets:    map[types.NamespacedName]translate.Secret{},
 		Discovered: map[string]translate.Discovered{},
+		Registered: map[types.UID]translate.Registered{},
 	}
 	docs := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(b)))
 	for {
@@ -128,10 +129,12 @@ func addDocument(t *testing.T, in *translate.Inputs, doc []byte) {
 		s := struct {
 			Kind                    string
 			BrokerClass, Namespaced any
+			Registers               bool
 		}{}
 		decode(t, doc, &s, true)
 		in.Settings.BrokerClass, _ = s.BrokerClass.(string)
 		in.Settings.Namespaced, _ = s.Namespaced.(bool)
+		in.Settings.Registers = s.Registers
 	case "Discovered":
 		d := struct {
 			Kind, Vendor, Problem string
@@ -140,6 +143,14 @@ func addDocument(t *testing.T, in *translate.Inputs, doc []byte) {
 		}{}
 		decode(t, doc, &d, true)
 		in.Discovered[d.Vendor] = translate.Discovered{Endpoints: d.Endpoints, IssuerParameter: d.IssuerParameter, Problem: d.Problem}
+	case "Registered":
+		r := struct {
+			Kind, Problem string
+			UID           types.UID
+			Expired       bool
+		}{}
+		decode(t, doc, &r, true)
+		in.Registered[r.UID] = translate.Registered{Problem: r.Problem, Expired: r.Expired}
 	default:
 		t.Fatalf("unknown kind %q", kind.Kind)
 	}
@@ -194,7 +205,11 @@ func render(t *testing.T, out translate.Output) []byte {
 		}
 		published[i.ID] = body
 	}
-	b, err := yaml.Marshal(map[string]any{"published": published, "verdicts": out.Verdicts})
+	all := map[string]any{"published": published, "verdicts": out.Verdicts}
+	if len(out.Registrations) > 0 {
+		all["registrations"] = out.Registrations
+	}
+	b, err := yaml.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}

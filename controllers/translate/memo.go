@@ -127,13 +127,17 @@ type credentialKey struct {
 	settings Settings
 	object   objectKey
 	// vendor is compared by identity: a remembered outcome is the same pointer.
-	vendor  vendorView
-	secret  secretKey
-	allowed bool
+	vendor     vendorView
+	secret     secretKey
+	registered Registered
+	allowed    bool
 }
 
 func (in credentialInputs) key() credentialKey {
-	return credentialKey{settings: in.settings, object: keyOf(in.object, &in.object.Spec), vendor: in.vendor, secret: in.secret.key(), allowed: in.allowed}
+	return credentialKey{
+		settings: in.settings, object: keyOf(in.object, &in.object.Spec), vendor: in.vendor, secret: in.secret.key(),
+		registered: in.registered, allowed: in.allowed,
+	}
 }
 
 type clientKey struct {

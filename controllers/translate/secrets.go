@@ -136,6 +136,12 @@ func (r *secretRef) fillCredential(field string, c *runtimeconfig.Credential, au
 	}
 }
 
+// authMethod is how a registered app authenticates; empty where the Secret does
+// not say.
+func (r *secretRef) authMethod() string {
+	return r.secret.Data[oauthv1alpha1.SecretKeyTokenEndpointAuthMethod].Reveal()
+}
+
 // initialAccessToken is the vendor's, empty where there is none that is good.
 func (r *secretRef) initialAccessToken(f *findings) secret.Text {
 	const key = oauthv1alpha1.SecretKeyInitialAccessToken

@@ -103,8 +103,8 @@ func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output)
 	var all []*credentialResult
 	claims := make(claims)
 	for _, c := range in.Credentials {
-		if !in.Settings.owns(c.Spec.BrokerClass) {
-			continue
+		if !in.Settings.owns(c.Spec.BrokerClass) || c.DeletionTimestamp != nil {
+			continue // who deletes it wants it gone, whatever a finalizer waits for
 		}
 		r := p.credential(in.credentialInputs(c, vendors[c.Spec.Vendor]))
 		all = append(all, r)
@@ -123,6 +123,9 @@ func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output)
 		out.Verdicts = append(out.Verdicts, verdict)
 		if published {
 			out.Document.Credentials = append(out.Document.Credentials, *r.credential)
+			if r.registration != nil {
+				out.Registrations = append(out.Registrations, r.registration)
+			}
 		}
 	}
 }

@@ -32,6 +32,9 @@ type Inputs struct {
 	// Discovered holds what discovery found, by vendor. A missing entry means that
 	// it has not answered yet.
 	Discovered map[string]Discovered
+	// Registered tells of registrations what their Secrets do not, by the UID of
+	// the credential.
+	Registered map[types.UID]Registered
 }
 
 // Settings are the install's own.
@@ -44,6 +47,8 @@ type Settings struct {
 	OperatorNamespace string
 	// Namespaced is true where the operator cannot read namespaces.
 	Namespaced bool
+	// Registers is true where somebody registers apps for credentials.
+	Registers bool
 }
 
 // Secret is one version of a Secret.
@@ -76,6 +81,8 @@ type Output struct {
 	Document runtimeconfig.Document
 	// Verdicts sorted by kind, namespace, name.
 	Verdicts []Verdict
+	// Registrations are the apps that there should be at vendors.
+	Registrations []*Registration
 }
 
 // Ref names an object.

@@ -90,6 +90,14 @@ type Options struct {
 	InitialAccessToken string
 	// RegistrationStatus of a success; 201 when 0. Some vendors answer 200.
 	RegistrationStatus int
+	// Manageable gives a registration access token with each app (RFC 7592).
+	Manageable bool
+	// RotateOnUpdate gives an app a new secret and token with each update.
+	RotateOnUpdate bool
+	// RegisteredSecretLifetime ends registered secrets; 0 is never. An update gives
+	// them their whole time again, unless FixedExpiry.
+	RegisteredSecretLifetime time.Duration
+	FixedExpiry              bool
 	// CodeLifetime is a minute when 0, TokenLifetime an hour.
 	CodeLifetime  time.Duration
 	TokenLifetime time.Duration
@@ -111,6 +119,12 @@ type Client struct {
 	Methods []string
 	// PublicKey verifies private_key_jwt assertions.
 	PublicKey crypto.PublicKey
+	// SoftwareID and what else the app was registered with; empty for one that was not.
+	SoftwareID string
+	// ManagementToken manages the app (RFC 7592); empty where nothing does.
+	ManagementToken string
+	// SecretExpires is zero where the secret does not.
+	SecretExpires time.Time
 }
 
 func (c Client) methods() []string {

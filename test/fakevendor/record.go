@@ -23,6 +23,8 @@ const (
 	Introspection Endpoint = "introspection"
 	Revocation    Endpoint = "revocation"
 	Registration  Endpoint = "registration"
+	// Management is the place of one registered app (RFC 7592).
+	Management Endpoint = "management"
 	// Other is any path that the server does not have.
 	Other Endpoint = "other"
 )
@@ -56,6 +58,9 @@ type Stats struct {
 	RefreshReplays int
 	Revocations    int
 	Registrations  int
+	// RegistrationUpdates and Unregistrations are of RFC 7592.
+	RegistrationUpdates int
+	Unregistrations     int
 }
 
 // Requests that arrived, oldest first; those of the given endpoints, or all.

@@ -3,10 +3,7 @@
 package fakevendor
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -62,43 +59,4 @@ func (s *Server) introspect(w http.ResponseWriter, x *exchange) {
 		"active": true, "client_id": g.clientID, "sub": g.subject, "scope": strings.Join(g.scopes, " "),
 		"iss": s.origin(x.r) + s.options.IssuerPath,
 	})
-}
-
-// registration is the client metadata that the vendor reads (RFC 7591 section 2).
-type registration struct {
-	RedirectURIs []string `json:"redirect_uris"`
-	AuthMethod   string   `json:"token_endpoint_auth_method"`
-}
-
-// register is RFC 7591, open or with an initial access token.
-func (s *Server) register(w http.ResponseWriter, x *exchange) {
-	if want := s.options.InitialAccessToken; want != "" && x.r.Header.Get("Authorization") != "Bearer "+want {
-		s.note(func() { x.rec.Error = "invalid_token" })
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_token"})
-		return
-	}
-	var asked registration
-	metadata := map[string]any{}
-	if json.Unmarshal(x.rec.Body, &metadata) != nil || json.Unmarshal(x.rec.Body, &asked) != nil || x.r.Method != http.MethodPost {
-		s.fail(w, x, &oauthError{http.StatusBadRequest, "invalid_client_metadata", "not a POST of a JSON object"})
-		return
-	}
-	if len(asked.RedirectURIs) == 0 || slices.ContainsFunc(asked.RedirectURIs, func(u string) bool { return strings.Contains(u, "#") }) {
-		s.fail(w, x, &oauthError{http.StatusBadRequest, "invalid_redirect_uri", "redirect_uris are missing or malformed"})
-		return
-	}
-	client := Client{ID: "registered-" + rand.Text(), RedirectURIs: asked.RedirectURIs}
-	metadata["client_id"], metadata["client_id_issued_at"] = client.ID, s.options.Now().Unix()
-	if asked.AuthMethod == "" {
-		asked.AuthMethod = MethodBasic
-	}
-	metadata["token_endpoint_auth_method"], client.Methods = asked.AuthMethod, []string{asked.AuthMethod}
-	if asked.AuthMethod != MethodNone {
-		client.Secret = "registered-secret-" + rand.Text()
-		metadata["client_secret"], metadata["client_secret_expires_at"] = client.Secret, 0
-	}
-	s.AddClient(client)
-	s.note(func() { s.stats.Registrations++ })
-	s.answer(w, x, s.options.RegistrationStatus, metadata)
 }

@@ -111,6 +111,8 @@ func (s *Server) handle(w http.ResponseWriter, x *exchange) {
 		s.revoke(w, x)
 	case Registration:
 		s.register(w, x)
+	case Management:
+		s.manage(w, x)
 	case Other:
 		http.NotFound(w, x.r)
 	}
@@ -172,7 +174,7 @@ func (s *Server) endpoint(r *http.Request, form url.Values) Endpoint {
 		return Discovery
 	}
 	if strings.HasPrefix(r.URL.Path, path+"/register/") {
-		return Registration
+		return Management
 	}
 	return Other
 }

@@ -196,6 +196,16 @@ func (h *Harness) ApplyTo(number int, d runtimeconfig.Document) {
 	h.replicas[number-1].config.Set(s)
 }
 
+// Serve makes every replica serve a snapshot that a source loaded.
+func (h *Harness) Serve(s *runtimeconfig.Snapshot) {
+	for _, r := range h.replicas {
+		r.config.Set(s)
+	}
+}
+
+// Reach lets browsers reach a vendor that runs already.
+func (h *Harness) Reach(v *fakevendor.Server) { h.router.addVendor(v) }
+
 // clone copies a document through its wire form: replicas share nothing, and
 // a test may change its own copy.
 func clone(t testing.TB, d runtimeconfig.Document) runtimeconfig.Document {

@@ -40,7 +40,6 @@
   - oauthbroker.dev
   resources:
   - brokerclients
-  - byoccredentials
   - oauthvendors
   verbs:
   - get
@@ -56,6 +55,15 @@
   - get
   - patch
   - update
+- apiGroups:
+  - oauthbroker.dev
+  resources:
+  - byoccredentials
+  verbs:
+  - get
+  - list
+  - patch
+  - watch
 {{- end -}}
 
 {{- define "oauth-broker.rules.published" -}}
@@ -87,8 +95,10 @@
   - secrets
   verbs:
   - create
+  - delete
   - get
   - list
+  - update
   - watch
 - apiGroups:
   - coordination.k8s.io
@@ -147,7 +157,6 @@
   - oauthbroker.dev
   resources:
   - brokerclients
-  - byoccredentials
   verbs:
   - get
   - list
@@ -161,4 +170,13 @@
   - get
   - patch
   - update
+- apiGroups:
+  - oauthbroker.dev
+  resources:
+  - byoccredentials
+  verbs:
+  - get
+  - list
+  - patch
+  - watch
 {{- end -}}

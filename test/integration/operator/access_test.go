@@ -128,7 +128,7 @@ func TestAccess_manager(t *testing.T) {
 	}
 	for what, err := range map[string]error{
 		"write a tenant's Secret": client.CoreV1().Secrets(in.tenant).Delete(t.Context(), "acme", metav1.DeleteOptions{}),
-		"delete the key ring":     client.CoreV1().Secrets(in.system).Delete(t.Context(), "oauth-broker-keyring", metav1.DeleteOptions{}),
+		"delete a credential":     client.RESTClient().Delete().AbsPath("/apis/oauthbroker.dev/v1alpha1/namespaces", in.tenant, "byoccredentials/acme").Do(t.Context()).Error(),
 	} {
 		if !apierrors.IsForbidden(err) {
 			t.Errorf("%s: got %v, want it forbidden", what, err)

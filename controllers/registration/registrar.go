@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+)
+
+// conflictDelay is how long the cache gets to see what made a write conflict.
+const conflictDelay = 100 * time.Millisecond
+
+// +kubebuilder:rbac:groups=oauthbroker.dev,resources=byoccredentials,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=oauthbroker.dev,resources=byoccredentials/status;oauthvendors/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-system,verbs=get;list;watch;create;update;delete
+
+// Registrar registers apps, changes and deletes them. All fields but the last
+// group are required.
+type Registrar struct {
+	// Client reads objects from the cache, and Secrets live; Live reads all live.
+	Client client.Client
+	Live   client.Reader
+	Vendor Vendor
+	// Namespace of the operator, where the results are kept.
+	Namespace string
+	// Class of brokers whose credentials are served.
+	Class string
+	// Touch is called when a result changed.
+	Touch   func()
+	Events  events.EventRecorder
+	Metrics *Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
+	// NewID makes an id that nobody can guess or has used.
+	NewID func() string
+
+	mu sync.Mutex
+	// plans are what translate wants registered.
+	plans   map[types.NamespacedName]*translate.Registration
+	results map[types.UID]translate.Registered
+	known   map[types.UID]*memory
+	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+// memory is what this process knows of a credential and a later one will not.
+type memory struct {
+	// unsent is an attempt that was recorded and not sent.
+	unsent string
+	// unsaved is an answer that could not be written yet.
+	unsaved *record
+	// failed is the plan of the last failure.
+	failed *translate.Registration
+}
+
+// Start implements source.Source: it takes the queue.
+func (r *Registrar) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = queue
+	for name := range r.plans {
+		queue.Add(reconcile.Request{NamespacedName: name})
+	}
+	return nil
+}
+
+// Set takes what should be registered, and queues what changed.
+func (r *Registrar) Set(plans []*translate.Registration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.plans
+	r.plans = make(map[types.NamespacedName]*translate.Registration, len(plans))
+	for _, p := range plans {
+		name := types.NamespacedName{Namespace: p.Ref.Namespace, Name: p.Ref.Name}
+		r.plans[name] = p
+		// Translate gives the same pointer as long as nothing changed.
+		if before[name] != p && r.queue != nil {
+			r.queue.Add(reconcile.Request{NamespacedName: name})
+		}
+	}
+}
+
+// Results are the inputs of the translation: what this process met, else what
+// status kept over a restart.
+func (r *Registrar) Results(credentials []*oauthv1alpha1.BYOCCredential) map[types.UID]translate.Registered {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[types.UID]translate.Registered{}
+	for _, c := range credentials {
+		if c.Spec.DynamicRegistration == nil {
+			continue
+		}
+		result, ok := r.results[c.UID]
+		if !ok {
+			result = r.outcome(c.Status.Registration)
+		}
+		if result != (translate.Registered{}) {
+			out[c.UID] = result
+		}
+	}
+	return out
+}
+
+// outcome is what a status means for the translation.
+func (r *Registrar) outcome(s *oauthv1alpha1.RegistrationStatus) translate.Registered {
+	var out translate.Registered
+	if s == nil {
+		return out
+	}
+	if s.Failure != nil {
+		out.Problem = s.Failure.Message
+	}
+	out.Expired = !s.SecretExpiresTime.IsZero() && !r.Now().Before(s.SecretExpiresTime.Time)
+	return out
+}
+
+// Reconcile does what is due for one credential.
+func (r *Registrar) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	var c oauthv1alpha1.BYOCCredential
+	err := r.Client.Get(ctx, request.NamespacedName, &c)
+	if apierrors.IsNotFound(err) {
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading credential: %w", err)
+	}
+	if class := c.Spec.BrokerClass; class != r.Class && (class != "" || r.Class != oauthv1alpha1.DefaultBrokerClass) {
+		return reconcile.Result{}, nil
+	}
+	again, err := r.act(ctx, &c)
+	r.keep(&c)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return reconcile.Result{RequeueAfter: conflictDelay}, nil // the cache is behind
+	}
+	return reconcile.Result{RequeueAfter: again}, err
+}
+
+// act registers, or removes what was registered; it returns when to come again.
+func (r *Registrar) act(ctx context.Context, c *oauthv1alpha1.BYOCCredential) (time.Duration, error) {
+	if c.DeletionTimestamp != nil || c.Spec.DynamicRegistration == nil {
+		if !controllerutil.ContainsFinalizer(c, oauthv1alpha1.RegistrationFinalizer) {
+			r.forget(c.UID)
+			return 0, nil
+		}
+		return r.remove(ctx, c)
+	}
+	r.mu.Lock()
+	plan := r.plans[client.ObjectKeyFromObject(c)]
+	r.mu.Unlock()
+	if plan == nil || plan.UID != c.UID {
+		return 0, nil // translate queues it when there is one
+	}
+	return r.ensure(ctx, c, plan)
+}
+
+// ensure makes the app be there, as plan says.
+func (r *Registrar) ensure(ctx context.Context, c *oauthv1alpha1.BYOCCredential, plan *translate.Registration) (time.Duration, error) {
+	m := r.memory(c.UID)
+	if m.unsaved != nil {
+		return r.keepAnswer(ctx, c, m.unsaved)
+	}
+	rec, err := r.load(ctx, c.UID)
+	if errors.Is(err, errDamaged) {
+		return r.fail(ctx, c, failed{plan: plan, refused: true, message: fmt.Sprintf("Secret %s is damaged: delete it, and the operator registers anew", r.key(c.UID))})
+	}
+	if err != nil {
+		return 0, err
+	}
+	if rec == nil {
+		return r.create(ctx, c, plan, nil)
+	}
+	todo := r.due(rec, plan)
+	if err := r.settle(ctx, c, rec, todo == toReplace); err != nil {
+		return 0, err
+	}
+	again, err := r.clearPrevious(ctx, c, rec)
+	if err != nil || todo == nothing {
+		return soonest(again, r.nextDue(rec)), err
+	}
+	if wait := r.wait(c, plan); wait > 0 {
+		return soonest(again, soonest(wait, r.nextDue(rec))), nil
+	}
+	if todo == toUpdate {
+		return r.update(ctx, c, plan, rec)
+	}
+	return r.create(ctx, c, plan, rec)
+}
+
+// wait is how long a failure holds the next try back. A changed plan is tried at
+// once.
+func (r *Registrar) wait(c *oauthv1alpha1.BYOCCredential, plan *translate.Registration) time.Duration {
+	s := c.Status.Registration
+	if s == nil || s.Failure == nil {
+		return 0
+	}
+	if m := r.memory(c.UID); m.failed != nil && !reflect.DeepEqual(m.failed, plan) {
+		return 0
+	}
+	return max(0, s.Failure.NextTime.Sub(r.Now()))
+}
+
+func (r *Registrar) memory(uid types.UID) *memory {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[types.UID]*memory{}
+	}
+	if r.known[uid] == nil {
+		r.known[uid] = &memory{}
+	}
+	return r.known[uid]
+}
+
+func (r *Registrar) forget(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, uid)
+	delete(r.results, uid)
+}
+
+// keep takes the outcome of a pass, and touches the translation where it differs.
+func (r *Registrar) keep(c *oauthv1alpha1.BYOCCredential) {
+	if c.DeletionTimestamp != nil || c.Spec.DynamicRegistration == nil {
+		return
+	}
+	next := r.outcome(c.Status.Registration)
+	r.mu.Lock()
+	if r.results == nil {
+		r.results = map[types.UID]translate.Registered{}
+	}
+	before, ok := r.results[c.UID]
+	r.results[c.UID] = next
+	r.mu.Unlock()
+	if before != next || !ok && next != (translate.Registered{}) {
+		r.Touch()
+	}
+}
+
+// soonest is the shorter of two waits; 0 means never.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+)
+
+// Registration is an app that there should be at a vendor, for a credential with
+// dynamicRegistration. It is shared and never changed.
+type Registration struct {
+	Ref    Ref
+	UID    types.UID
+	Vendor string
+	// Endpoint registers apps (RFC 7591), as Policy says.
+	Endpoint  string
+	Policy    runtimeconfig.Registration
+	Transport runtimeconfig.Transport
+	// What the app is registered as.
+	RedirectURI string
+	ClientName  string
+	AuthMethod  string
+	GrantTypes  []string
+	Scopes      []string
+}
+
+// Registered is what is known of a registration besides its Secret.
+type Registered struct {
+	// Problem is why the last call to the vendor failed; empty when it did not.
+	Problem string
+	// Expired is true where the client secret has ended.
+	Expired bool
+}
+
+// registrationSecret is the Secret that holds the result, as the operator names it.
+func (in Inputs) registrationSecret(c *oauthv1alpha1.BYOCCredential) *secretRef {
+	return in.secretOf(in.Settings.OperatorNamespace, &oauthv1alpha1.SecretReference{Name: oauthv1alpha1.RegistrationSecretName(string(c.UID))})
+}
+
+// checkRegistration checks that an app can be registered at all. What is
+// registered already stays in use whatever the vendor says later.
+func (in credentialInputs) checkRegistration(accepted, resolved *findings) {
+	v := in.vendor.result.vendor
+	switch {
+	case !in.settings.Registers:
+		accepted.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration needs the operator, which keeps its results in the cluster: without it, make an app at the vendor and name its Secret in secretRef")
+	case v.ClientAuth.Method == runtimeconfig.AuthPrivateKeyJWT:
+		accepted.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration: OAuthVendor %s has clientAuthentication.method: PrivateKeyJWT, and the operator registers no keys: make an app at the vendor and name its Secret in secretRef", v.Name)
+	case in.secret.found:
+	case v.Registration.Mode == "Disabled":
+		accepted.fail(oauthv1alpha1.ReasonRegistrationDisabled, "dynamicRegistration: OAuthVendor %s has no registration: ask the platform team for registration.mode, or make an app at the vendor and name its Secret in secretRef", v.Name)
+	case v.Registration.Mode == "InitialAccessToken" && v.Registration.InitialAccessToken.Empty():
+		resolved.fail(oauthv1alpha1.ReasonVendorNotResolved, "dynamicRegistration: the initial access token of OAuthVendor %s is missing: see its condition ResolvedRefs", v.Name)
+	}
+}
+
+// fillRegistered puts what was registered into c, or says in c.NotReady why not.
+func (in credentialInputs) fillRegistered(c *runtimeconfig.Credential, auth runtimeconfig.ClientAuth, f *findings) {
+	var own findings
+	vendor, problem := in.object.Spec.Vendor, in.registered.Problem
+	registeredAs := in.secret.authMethod()
+	switch {
+	case in.registered.Expired:
+		own.fail(oauthv1alpha1.ReasonRegistrationExpired, "the client secret that OAuthVendor %s gave has ended, and renewing it failed: %s", vendor, or(problem, "it was not tried yet"))
+	case !in.secret.found && problem != "":
+		own.fail(oauthv1alpha1.ReasonRegistrationFailed, "registering at OAuthVendor %s failed: %s", vendor, problem)
+	case !in.secret.found:
+		own.fail(oauthv1alpha1.ReasonRegistrationPending, "no app is registered at OAuthVendor %s yet", vendor)
+	case registeredAs != "" && registeredAs != string(auth.Method):
+		own.fail(oauthv1alpha1.ReasonRegistrationUnusable, "the vendor registered the app for another client authentication than OAuthVendor %s says in clientAuthentication.method, which is %s: change that to what the vendor's documentation says", vendor, auth.Method)
+	default:
+		in.secret.fillCredential("dynamicRegistration", c, auth, f)
+		if problem != "" {
+			f.note("the app that was registered is in use; the last call to the vendor failed: %s", problem)
+		}
+	}
+	if own.failed() {
+		c.NotReady = own.reason
+		f.fail(own.reason, "%s", own.problems[0])
+	}
+}
+
+// registration is what the operator should register; nil where it cannot, or may
+// not.
+func (in credentialInputs) registration(target *runtimeconfig.Target, redirectURI string) *Registration {
+	d, v := in.object.Spec.DynamicRegistration, in.vendor.result.vendor
+	if d == nil || !in.settings.Registers || v == nil {
+		return nil
+	}
+	if target == nil {
+		target = v.Target
+	}
+	policy := v.Registration
+	if target == nil || target.Endpoints.Registration == "" || policy.Mode == "Disabled" || policy.Mode == "InitialAccessToken" && policy.InitialAccessToken.Empty() {
+		return nil
+	}
+	r := &Registration{
+		Ref: credentialRef(in.object), UID: in.object.UID, Vendor: v.Name, Endpoint: target.Endpoints.Registration,
+		Policy: policy, Transport: v.Transport, RedirectURI: redirectURI, ClientName: or(d.ClientName, in.object.Name),
+		AuthMethod: string(v.ClientAuth.Method), GrantTypes: []string{"authorization_code"}, Scopes: plain(d.Scopes),
+	}
+	if !v.Refresh.Unsupported {
+		r.GrantTypes = append(r.GrantTypes, "refresh_token")
+	}
+	return r
+}
