@@ -129,7 +129,7 @@ func (s *Server) vendorFailure(e vendor.Endpoint, err error, release func()) err
 	case vendor.OutcomeCredentialRefused:
 		s.metrics.credentialRefused(e)
 		return oauth.Errorf(oauth.ServerError, "the vendor refused the client credentials (expired or revoked): renew %s", e.Credential.Display()).Because(ve)
-	case vendor.OutcomeUnavailable:
+	case vendor.OutcomeUnavailable, vendor.OutcomeShed:
 		return (&oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "the vendor is not available; try again", RetryAfter: ve.RetryAfter}).Because(ve)
 	case vendor.OutcomeIDToken:
 		return oauth.Errorf(oauth.ServerError, "the vendor's id_token is not valid").Because(ve)

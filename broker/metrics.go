@@ -20,6 +20,7 @@ type metrics struct {
 	calls      *prometheus.CounterVec
 	callTime   *prometheus.HistogramVec
 	credential *prometheus.CounterVec
+	limited    *prometheus.CounterVec
 }
 
 func newMetrics(c Config) *metrics {
@@ -40,6 +41,9 @@ func newMetrics(c Config) *metrics {
 		credential: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oauth_broker_credential_refusals_total", Help: "Times that a vendor refused a client credential (expired or revoked), by credential.",
 		}, []string{"vendor", "credential"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oauth_broker_limited_requests_total", Help: "Requests that were answered with 429, by what was limited (address, client, registration). What a slow vendor has no place for is in oauth_broker_vendor_calls_total with outcome shed.",
+		}, []string{"limit"}),
 	}
 	sequence := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "oauth_broker_config_sequence", Help: "Sequence of the served configuration; 0 for a file source or none.",
@@ -57,7 +61,7 @@ func newMetrics(c Config) *metrics {
 		}
 		return 0
 	})
-	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, sequence, loaded)
+	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, m.limited, sequence, loaded)
 	if c.Shared != nil {
 		reg.MustRegister(redisUp{c.Shared, prometheus.NewDesc("oauth_broker_redis_up", "1 where this replica can write to Redis, else 0. Absent without Redis.", nil, nil)})
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/once"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
@@ -28,6 +29,8 @@ type Shared interface {
 	Mark(ctx context.Context, key string) (int64, error)
 	// Once lets one caller of a key do the work and gives the others its answer.
 	Once(ctx context.Context, key string, p once.Policy, work func() (string, error)) (string, error)
+	// Spend counts a request over all replicas.
+	limit.Shared
 	// Ping tells whether all of this works now.
 	Ping(ctx context.Context) error
 }

@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/limit"
@@ -33,15 +32,6 @@ func (s *Server) register(w http.ResponseWriter, r *request) error {
 		return s.registerAtVendor(w, r, name, members)
 	}
 	return s.registerClient(w, r, body)
-}
-
-// slowDown counts what one caller does, and refuses it when it is too much. Who is
-// known counts by name: strangers behind the same proxy use up nothing of it.
-func (s *Server) slowDown(caller string) error {
-	if ok, wait := s.registrations.Allow(caller); !ok {
-		return &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "too many registrations; try again later", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second)}
-	}
-	return nil
 }
 
 func (s *Server) stranger(r *request) string {
@@ -91,12 +81,12 @@ func (s *Server) registerClient(w http.ResponseWriter, r *request, body []byte) 
 func (s *Server) mayRegister(r *request) error {
 	switch s.Registration.Mode {
 	case RegistrationOpen:
-		return s.slowDown(s.stranger(r))
+		return s.limitRegistration(r, s.stranger(r))
 	case RegistrationInitialAccessToken:
 		if token := bearer(r); !token.Empty() && s.Registration.Token.Equal(token) {
 			return nil
 		}
-		if err := s.slowDown(s.stranger(r)); err != nil {
+		if err := s.limitRegistration(r, s.stranger(r)); err != nil {
 			return err
 		}
 		return &oauth.Error{Code: invalidToken, Description: "registration needs the initial access token of this broker", Status: http.StatusUnauthorized, Bearer: true}
@@ -211,17 +201,17 @@ func (s *Server) registrant(r *request, anybody bool) (*runtimeconfig.Client, er
 		if !anybody {
 			return nil, (&oauth.Error{Code: oauth.InvalidClient, Description: "registration at this vendor needs a client of the broker that authenticates with client_secret_basic", Challenge: true}).Because(errors.New("anonymous registration is not allowed"))
 		}
-		return &runtimeconfig.Client{}, s.slowDown(s.stranger(r))
+		return &runtimeconfig.Client{}, s.limitRegistration(r, s.stranger(r))
 	}
 	c, err := s.auth.Authenticate(r.Request, s.clients(r), oauth.Params{}, s.PublicURL)
 	if err != nil {
-		if slow := s.slowDown(s.stranger(r)); slow != nil {
+		if slow := s.limitRegistration(r, s.stranger(r)); slow != nil {
 			return nil, slow
 		}
 		return nil, err
 	}
 	r.event.client = clientName(c)
-	return c, s.slowDown("client " + c.ID)
+	return c, s.limitRegistration(r, "client "+c.ID)
 }
 
 func registrationFailure(err error) error {
@@ -229,7 +219,7 @@ func registrationFailure(err error) error {
 	if !ok {
 		return err
 	}
-	if ve.Outcome == vendor.OutcomeUnavailable {
+	if ve.Outcome == vendor.OutcomeUnavailable || ve.Outcome == vendor.OutcomeShed {
 		return &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "the vendor is not available; try again", RetryAfter: ve.RetryAfter, Cause: ve}
 	}
 	if ve.Outcome == vendor.OutcomeCredentialRefused {

@@ -5,10 +5,12 @@ package broker
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 )
@@ -25,6 +27,7 @@ import (
 type pageError struct {
 	status      int
 	title, text string
+	retryAfter  time.Duration
 	cause       error
 }
 
@@ -47,12 +50,12 @@ func answersJSON(pattern string) bool {
 func (e *pageError) asOAuth() *oauth.Error {
 	code := oauth.InvalidRequest
 	switch {
-	case e.status == http.StatusServiceUnavailable:
+	case e.status == http.StatusServiceUnavailable || e.status == http.StatusTooManyRequests:
 		code = oauth.TemporarilyUnavailable
 	case e.status >= http.StatusInternalServerError:
 		code = oauth.ServerError
 	}
-	return &oauth.Error{Code: code, Description: e.text, Status: e.status}
+	return &oauth.Error{Code: code, Description: e.text, Status: e.status, RetryAfter: e.retryAfter}
 }
 
 // badRequest is a page for a request that cannot be trusted.
@@ -145,9 +148,7 @@ func (s *Server) renderJSON(w http.ResponseWriter, e *oauth.Error) {
 	if e.Description != "" && oauth.Printable(e.Description) {
 		body["error_description"] = e.Description
 	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
-	}
+	setRetryAfter(w, e.RetryAfter)
 	if e.Challenge {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oauth-broker", charset="UTF-8"`)
 	}
@@ -155,6 +156,13 @@ func (s *Server) renderJSON(w http.ResponseWriter, e *oauth.Error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="oauth-broker", error="`+e.Code+`"`)
 	}
 	writeJSON(w, e.HTTPStatus(), body)
+}
+
+// setRetryAfter says in whole seconds when to come back, rather late than early.
+func setRetryAfter(w http.ResponseWriter, d time.Duration) {
+	if d > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
+	}
 }
 
 // writeJSON answers with a JSON document. An error of the connection is the

@@ -38,10 +38,20 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has no configuration yet. Try again in a moment."})
 			return
 		}
-		if err := h(rw, r); err != nil {
+		if err := s.admit(r, h, rw); err != nil {
 			s.render(rw, r, err)
 		}
 	})
+}
+
+// admit serves the request of a caller that does not ask too often.
+func (s *Server) admit(r *request, h handler, w http.ResponseWriter) error {
+	if probe := r.event.pattern == "/healthz" || r.event.pattern == "/readyz"; !probe && !countsLater(r.Method, r.event.pattern) {
+		if err := s.limitAddress(r); err != nil {
+			return err
+		}
+	}
+	return h(w, r)
 }
 
 func (s *Server) commonHeaders(h http.Header, id string) {

@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/oauthbroker/oauth-broker/broker/client"
-	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/once"
@@ -58,19 +57,14 @@ type Config struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed, for limits by
 	// address. Nothing else of a request is ever taken from such headers.
 	TrustedProxies []netip.Prefix
+	// Limits of what callers may ask.
+	Limits Limits
 	// Profiling serves profiles of this process on the admin handler. They tell
 	// functions and numbers, and no content.
 	Profiling bool
 	// Lifetimes of what is sealed; zero values mean the defaults.
 	Lifetimes Lifetimes
 }
-
-// Limits of registration, for each address.
-const (
-	registrationsPerSecond = 0.5
-	registrationBurst      = 20
-	limitedCallers         = 10000
-)
 
 // RegistrationMode says who may register clients at the broker.
 type RegistrationMode string
@@ -108,13 +102,12 @@ type Lifetimes struct {
 // Server is the broker. Make one with New.
 type Server struct {
 	Config
-	auth    client.Authenticator
-	vendors *vendor.Client
-	metrics *metrics
-	pages   *pages
-	// registrations slows down callers that register too often.
-	registrations *limit.Limiter
-	draining      atomic.Bool
+	auth     client.Authenticator
+	vendors  *vendor.Client
+	metrics  *metrics
+	pages    *pages
+	limiters limiters
+	draining atomic.Bool
 }
 
 // New checks c and makes a Server.
@@ -135,10 +128,10 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, metrics: newMetrics(c), pages: pages}
-	s.registrations = limit.New(registrationsPerSecond, registrationBurst, limitedCallers, c.Now)
+	s := &Server{Config: c, metrics: newMetrics(c), pages: pages, limiters: newLimiters(c)}
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.metrics.observeCall)
+	s.vendors.Calls = c.Limits.VendorCalls
 	return s, nil
 }
 

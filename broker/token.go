@@ -46,8 +46,20 @@ func (s *Server) token(w http.ResponseWriter, r *request) error {
 }
 
 // readTokenRequest parses the form and authenticates the client before anything
-// else is looked at.
+// else is looked at, and counts the request for whoever it turns out to be of.
 func (s *Server) readTokenRequest(r *request) (*tokenRequest, error) {
+	t, err := s.openTokenRequest(r)
+	var caller *runtimeconfig.Client
+	if err == nil {
+		caller = t.client
+	}
+	if err := s.limitCaller(r, caller); err != nil {
+		return nil, err
+	}
+	return t, err
+}
+
+func (s *Server) openTokenRequest(r *request) (*tokenRequest, error) {
 	if r.URL.RawQuery != "" {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "parameters belong into the body, not into the address")
 	}

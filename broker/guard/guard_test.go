@@ -58,3 +58,31 @@ func TestClient_refusesAtConnectTime(t *testing.T) {
 		}
 	}
 }
+
+// TestClient_usesNoProxy: a proxy would resolve the name itself, and reach what
+// the guard never sees.
+func TestClient_usesNoProxy(t *testing.T) {
+	asked := false
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked = true
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	t.Setenv("HTTPS_PROXY", proxy.URL)
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	c := guard.NewClient(guard.Options{Timeout: 5 * time.Second})
+	if transport, ok := c.Transport.(*http.Transport); !ok || transport.Proxy != nil {
+		t.Errorf("the transport %T takes a proxy", c.Transport)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://10.1.2.3/document", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if !errors.Is(err, guard.ErrRefused) || asked {
+		t.Errorf("got %v, the proxy was asked: %v", err, asked)
+	}
+}

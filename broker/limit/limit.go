@@ -1,26 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limit slows down callers that ask too often, by their address. It
-// counts in this replica only; the map that outsiders fill is bounded.
+// Package limit slows down callers that ask too often. Replicas that have a
+// Redis count together; without one, or while it is away, each counts for
+// itself. The map that outsiders fill is bounded.
 package limit
 
 import (
 	"container/list"
-	"net/http"
-	"net/netip"
-	"strings"
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// Limiter allows each key a rate and a burst. Make one with New.
+// Rate is what one caller may ask: so many requests a second in the long run,
+// and a burst of them at once.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// Shared counts over all replicas. Spend counts one request of key and returns
+// how long the caller has to wait; 0 means that the request may go on.
+type Shared interface {
+	Spend(ctx context.Context, key string, r Rate) (time.Duration, error)
+}
+
+// Options of a Limiter. Now and Keys are required.
+type Options struct {
+	Rate Rate
+	// Keys is how many callers are remembered, the most recent ones.
+	Keys int
+	Now  func() time.Time
+	// Shared is nil where replicas share nothing.
+	Shared Shared
+	// Kind sets the callers of this limiter apart from those of others in Shared.
+	Kind string
+}
+
+// pause is how long Shared is left alone after it failed: one that hangs must
+// not hold up every request.
+const pause = time.Second
+
+// Limiter limits each caller. Make one with New; a nil one limits nobody.
 type Limiter struct {
-	rate  rate.Limit
-	burst int
-	max   int
-	now   func() time.Time
+	Options
+	resume atomic.Int64 // when Shared is asked again, as Unix nanoseconds
 
 	mu     sync.Mutex
 	recent *list.List // of *bucket, most recently used first
@@ -32,21 +59,35 @@ type bucket struct {
 	limiter *rate.Limiter
 }
 
-// New makes a limiter of perSecond requests for each key, in bursts of at most
-// burst, that remembers the maxKeys most recent keys.
-func New(perSecond float64, burst, maxKeys int, now func() time.Time) *Limiter {
-	return &Limiter{rate: rate.Limit(perSecond), burst: burst, max: maxKeys, now: now, recent: list.New(), byKey: map[string]*list.Element{}}
+// New makes a limiter; nil where the rate is 0, which is no limit.
+func New(o Options) *Limiter {
+	if o.Rate.PerSecond <= 0 {
+		return nil
+	}
+	return &Limiter{Options: o, recent: list.New(), byKey: map[string]*list.Element{}}
 }
 
-// Allow tells whether a request of key may go on, and otherwise how long to wait.
-func (l *Limiter) Allow(key string) (bool, time.Duration) {
-	now := l.now()
+// Wait counts one request of a caller and returns how long it has to wait; 0
+// means that the request may go on. What this replica alone refuses never
+// reaches Redis: a flood ends here.
+func (l *Limiter) Wait(ctx context.Context, key string) time.Duration {
+	if l == nil {
+		return 0
+	}
+	now := l.Now()
 	r := l.bucket(key).ReserveN(now, 1)
 	if d := r.DelayFrom(now); d > 0 {
 		r.CancelAt(now)
-		return false, d
+		return d
 	}
-	return true, 0
+	if l.Shared == nil || now.UnixNano() < l.resume.Load() {
+		return 0
+	}
+	d, err := l.Shared.Spend(ctx, l.Kind+":"+key, l.Rate)
+	if err != nil && ctx.Err() == nil {
+		l.resume.Store(now.Add(pause).UnixNano())
+	}
+	return d
 }
 
 func (l *Limiter) bucket(key string) *rate.Limiter {
@@ -57,49 +98,12 @@ func (l *Limiter) bucket(key string) *rate.Limiter {
 		b, _ := e.Value.(*bucket)
 		return b.limiter
 	}
-	for l.recent.Len() >= l.max {
+	for l.recent.Len() >= l.Keys {
 		if b, ok := l.recent.Remove(l.recent.Back()).(*bucket); ok {
 			delete(l.byKey, b.key)
 		}
 	}
-	b := &bucket{key: key, limiter: rate.NewLimiter(l.rate, l.burst)}
+	b := &bucket{key: key, limiter: rate.NewLimiter(rate.Limit(l.Rate.PerSecond), l.Rate.Burst)}
 	l.byKey[key] = l.recent.PushFront(b)
 	return b.limiter
-}
-
-// Address is who a request comes from: the peer, or, where the peer is a trusted
-// proxy, the last address in X-Forwarded-For that is none. IPv6 callers count by
-// their /64, which one of them usually has to itself.
-func Address(r *http.Request, trusted []netip.Prefix) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return "unknown"
-	}
-	addr := peer.Addr().Unmap()
-	var forwarded []string
-	for _, h := range r.Header.Values("X-Forwarded-For") {
-		forwarded = append(forwarded, strings.Split(h, ",")...)
-	}
-	for i := len(forwarded) - 1; i >= 0 && contains(trusted, addr); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
-		if err != nil {
-			break
-		}
-		addr = next.Unmap()
-	}
-	if addr.Is6() {
-		if p, err := addr.WithZone("").Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return addr.String()
-}
-
-func contains(prefixes []netip.Prefix, a netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

@@ -3,6 +3,8 @@
 package limit_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -14,29 +16,73 @@ import (
 
 func TestLimiter(t *testing.T) {
 	now := time.Unix(0, 0)
-	l := limit.New(1, 3, 2, func() time.Time { return now })
+	l := limit.New(limit.Options{Rate: limit.Rate{PerSecond: 1, Burst: 3}, Keys: 2, Now: func() time.Time { return now }})
 	for i := range 3 {
-		if ok, _ := l.Allow("a"); !ok {
+		if l.Wait(t.Context(), "a") != 0 {
 			t.Errorf("request %d of the burst is refused", i)
 		}
 	}
-	ok, wait := l.Allow("a")
-	if ok || wait <= 0 || wait > time.Second {
-		t.Errorf("Allow() = %v, %v", ok, wait)
+	if wait := l.Wait(t.Context(), "a"); wait <= 0 || wait > time.Second {
+		t.Errorf("the fourth waits %v", wait)
 	}
-	if ok, _ := l.Allow("b"); !ok {
+	if l.Wait(t.Context(), "b") != 0 {
 		t.Error("another caller pays for the first")
 	}
 	now = now.Add(time.Second)
-	if ok, _ := l.Allow("a"); !ok {
+	if l.Wait(t.Context(), "a") != 0 {
 		t.Error("a second later it is still refused")
 	}
 	for i := range 100 {
-		l.Allow(strconv.Itoa(i))
+		l.Wait(t.Context(), strconv.Itoa(i))
 	}
-	if ok, _ := l.Allow("a"); !ok {
+	if l.Wait(t.Context(), "a") != 0 {
 		t.Error("the oldest key was not forgotten: the map is not bounded")
 	}
+}
+
+func TestLimiter_none(t *testing.T) {
+	l := limit.New(limit.Options{})
+	for range 1000 {
+		if l.Wait(t.Context(), "a") != 0 {
+			t.Fatal("no limit refuses")
+		}
+	}
+}
+
+// redis counts its calls, and fails or refuses as it is told.
+type redis struct {
+	calls int
+	wait  time.Duration
+	err   error
+}
+
+func (r *redis) Spend(context.Context, string, limit.Rate) (time.Duration, error) {
+	r.calls++
+	return r.wait, r.err
+}
+
+func TestLimiter_shared(t *testing.T) {
+	now, r := time.Unix(0, 0), &redis{}
+	l := limit.New(limit.Options{Rate: limit.Rate{PerSecond: 1, Burst: 3}, Keys: 2, Now: func() time.Time { return now }, Shared: r})
+	want := func(what string, wait bool, calls int) {
+		t.Helper()
+		if got := l.Wait(t.Context(), "a") > 0; got != wait || r.calls != calls {
+			t.Errorf("%s: refused %v after %d calls of Redis, want %v after %d", what, got, r.calls, wait, calls)
+		}
+	}
+	want("first", false, 1)
+	r.wait = time.Minute
+	want("others used it up", true, 2)
+	r.wait, r.err = 0, errors.New("away")
+	want("Redis is away", false, 3)
+	want("refused here, so Redis is not asked", true, 3)
+	now = now.Add(999 * time.Millisecond)
+	if l.Wait(t.Context(), "b") != 0 || r.calls != 3 {
+		t.Errorf("Redis was asked %d times: it is not left alone", r.calls)
+	}
+	r.err = nil
+	now = now.Add(time.Millisecond)
+	want("asked again after the pause", false, 4)
 }
 
 func TestAddress(t *testing.T) {
@@ -60,4 +106,26 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+// A header of somebody who is no trusted proxy changes nothing, and whatever it
+// says, the answer is an address, a /64, or the peer.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{"203.0.113.9", "1.1.1.1, 203.0.113.9", "2001:db8::1", "fe80::1%eth0", "::ffff:1.2.3.4", ",,", "x", " 10.0.0.1 ,10.0.0.2"} {
+		f.Add("10.0.0.1:4", s)
+		f.Add("192.0.2.1:4", s)
+	}
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	f.Fuzz(func(t *testing.T, peer, forwarded string) {
+		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": {forwarded}}}
+		got := limit.Address(r, trusted)
+		_, isAddress := netip.ParseAddr(got)
+		prefix, isPrefix := netip.ParsePrefix(got)
+		if got != "unknown" && isAddress != nil && (isPrefix != nil || prefix.Bits() != 64) {
+			t.Errorf("%q through %q is %q", forwarded, peer, got)
+		}
+		if alone := limit.Address(&http.Request{RemoteAddr: peer}, trusted); limit.Address(r, nil) != alone {
+			t.Errorf("%q is believed of %q, which is nobody", forwarded, peer)
+		}
+	})
 }

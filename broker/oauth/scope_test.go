@@ -55,3 +55,22 @@ func TestError_status(t *testing.T) {
 		t.Errorf("AsError = %+v", e)
 	}
 }
+
+// What is accepted is tokens of RFC 6749 section 3.3, each once, and the same
+// when it is read again.
+func FuzzParseScope(f *testing.F) {
+	for _, s := range []string{"", "read write", "a a  a", "openid\tx", "é", `a"b`, "https://x.example/scope", strings.Repeat("a ", 300)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := oauth.ParseScope(s)
+		if err != nil {
+			return
+		}
+		joined := strings.Join(got, " ")
+		again, err := oauth.ParseScope(joined)
+		if err != nil || !slices.Equal(got, again) || oauth.Beyond(got, strings.Split(s, " ")) != "" {
+			t.Errorf("%q became %q, then %q (%v)", s, got, again, err)
+		}
+	})
+}

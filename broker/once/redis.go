@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/oauthbroker/oauth-broker/broker/limit"
 )
 
 // Redis takes things once across all replicas, and makes one of several equal
@@ -105,6 +107,32 @@ func (r *Redis) Mark(ctx context.Context, key string) (int64, error) {
 	}
 	return n, nil
 }
+
+// spendTimeout is short: limits are asked on every request, and whoever cannot
+// ask counts alone.
+const spendTimeout = 500 * time.Millisecond
+
+// Spend counts one request of key over all replicas (generic cell rate
+// algorithm: Redis keeps the time at which the key's requests would be paid for)
+// and returns how long it has to wait. The clock is Redis's own.
+func (r *Redis) Spend(ctx context.Context, key string, limited limit.Rate) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, spendTimeout)
+	defer cancel()
+	gap := float64(time.Second.Microseconds()) / limited.PerSecond
+	wait, err := r.client.Eval(ctx, spend, []string{r.prefix + Key("rate", key)}, int64(gap), int64(gap*float64(limited.Burst))).Int64()
+	if err != nil {
+		return 0, fmt.Errorf("redis: %w", err)
+	}
+	return time.Duration(wait) * time.Microsecond, nil
+}
+
+const spend = `local t = redis.call("time")
+local now = t[1] * 1000000 + t[2]
+local paid = math.max(tonumber(redis.call("get", KEYS[1]) or "0"), now) + tonumber(ARGV[1])
+local wait = paid - now - tonumber(ARGV[2])
+if wait > 0 then return math.ceil(wait) end
+redis.call("set", KEYS[1], string.format("%.0f", paid), "px", math.ceil((paid - now) / 1000))
+return 0`
 
 // ErrUnavailable means that Redis did not answer before the work began.
 var ErrUnavailable = errors.New("redis is away")

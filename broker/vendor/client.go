@@ -27,9 +27,13 @@ type Client struct {
 	Now func() time.Time
 	// Observe is told of every call, for metrics. It may be nil.
 	Observe func(call Call)
+	// Calls is how many calls to one vendor may be under way at once, and how many
+	// more may wait for a moment; 0 is no limit.
+	Calls int
 
 	transports cache[*http.Transport]
 	keys       cache[oidc.KeySet]
+	gates      cache[*gate]
 }
 
 // Call is one call to a vendor.
@@ -71,13 +75,13 @@ type redemption struct {
 }
 
 func (c *Client) redeem(ctx context.Context, e Endpoint, r redemption) (*Result, error) {
-	return c.observed(e, r.leg, func() (*Result, error) { return c.tryRedeem(ctx, e, r) })
+	return c.observed(ctx, e, r.leg, func() (*Result, error) { return c.tryRedeem(ctx, e, r) })
 }
 
-// observed tells Observe of one call.
-func (c *Client) observed(e Endpoint, leg string, call func() (*Result, error)) (*Result, error) {
+// observed makes one call once there is a place for it, and tells Observe.
+func (c *Client) observed(ctx context.Context, e Endpoint, leg string, call func() (*Result, error)) (*Result, error) {
 	start := c.Now()
-	res, err := call()
+	res, err := c.gated(ctx, e.Vendor.Name, call)
 	if c.Observe != nil {
 		outcome := OutcomeOK
 		if ve, ok := errors.AsType[*Error](err); ok {
@@ -88,6 +92,20 @@ func (c *Client) observed(e Endpoint, leg string, call func() (*Result, error)) 
 		c.Observe(Call{Vendor: e.Vendor.Name, Leg: leg, Outcome: outcome, Took: c.Now().Sub(start)})
 	}
 	return res, err
+}
+
+func (c *Client) gated(ctx context.Context, vendor string, call func() (*Result, error)) (*Result, error) {
+	if c.Calls > 0 {
+		g, err := c.gates.get(vendor, func() (*gate, error) { return newGate(c.Calls), nil })
+		if err != nil {
+			return nil, err
+		}
+		if err := g.enter(ctx); err != nil {
+			return nil, err
+		}
+		defer g.leave()
+	}
+	return call()
 }
 
 func (c *Client) tryRedeem(ctx context.Context, e Endpoint, r redemption) (*Result, error) {
@@ -118,6 +136,11 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	hc, err := c.httpClient(e.Vendor.Transport)
 	if err != nil {
 		return answer{}, err
+	}
+	// net/http sends a request again where it was answered by the end of a
+	// connection and one of these headers says that it may. A code must not be.
+	if req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != "" {
+		req.GetBody = nil
 	}
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}

@@ -28,6 +28,8 @@ const (
 	OutcomeRefused Outcome = "refused"
 	// OutcomeUnavailable: the vendor is away, overloaded, or asks to come back.
 	OutcomeUnavailable Outcome = "unavailable"
+	// OutcomeShed: not called, because too many calls to it are under way.
+	OutcomeShed Outcome = "shed"
 	// OutcomeMalformed: an answer that makes no sense.
 	OutcomeMalformed Outcome = "malformed"
 	// OutcomeIDToken: the ID token is not valid.

@@ -82,7 +82,7 @@ type registrationCall struct {
 
 // callRegistration sends one request, within the vendor's limits of time and size.
 func (c *Client) callRegistration(ctx context.Context, e Endpoint, call registrationCall) error {
-	_, err := c.observed(e, call.leg, func() (*Result, error) {
+	_, err := c.observed(ctx, e, call.leg, func() (*Result, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
 		defer cancel()
 		req, err := call.request(ctx)

@@ -18,7 +18,7 @@ import (
 // it has no other). A token that the vendor does not know any more counts as
 // revoked. hint is access_token or refresh_token. Errors are of type *Error.
 func (c *Client) Revoke(ctx context.Context, e Endpoint, token secret.Text, hint string) error {
-	_, err := c.observed(e, "revoke", func() (*Result, error) {
+	_, err := c.observed(ctx, e, "revoke", func() (*Result, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
 		defer cancel()
 		req, err := e.revocation(ctx, token, hint, c.Now())
@@ -133,7 +133,7 @@ func (e Endpoint) judgeRevocation(a answer, now time.Time) error {
 // it is. Errors are of type *Error.
 func (c *Client) Introspect(ctx context.Context, e Endpoint, token secret.Text, hint string) (json.RawMessage, error) {
 	var body json.RawMessage
-	_, err := c.observed(e, "introspect", func() (*Result, error) {
+	_, err := c.observed(ctx, e, "introspect", func() (*Result, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
 		defer cancel()
 		form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}

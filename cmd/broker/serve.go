@@ -58,7 +58,9 @@ type options struct {
 	metadataDocuments  bool
 	corsOrigins        []string
 	trustedProxies     []string
+	limits             broker.Limits
 	shutdownDelay      time.Duration
+	shutdownTimeout    time.Duration
 	logLevel           string
 	pprof              bool
 }
@@ -95,8 +97,12 @@ func newServe() *cobra.Command {
 	f.BoolVar(&o.metadataDocuments, "client-id-metadata-documents", false, "accept client ids that are https URLs of client metadata documents, for the same vendors")
 	f.StringSliceVar(&o.corsOrigins, "cors-origin", nil, "origins whose scripts may call token, register, revoke, introspect and par (repeatable; * is all)")
 	f.StringSliceVar(&o.trustedProxies, "trusted-proxy", nil, "CIDRs of proxies whose X-Forwarded-For is believed, for limits by address (repeatable)")
+	f.Float64Var(&o.limits.AddressRate, "address-rate", 200, "requests a second that one address may send (IPv6: one /64), ten seconds' worth of them at once; clients that authenticate do not count here; 0 is no limit")
+	f.Float64Var(&o.limits.ClientRate, "client-rate", 500, "requests a second that one client that authenticates may send, ten seconds' worth of them at once; 0 is no limit")
+	f.IntVar(&o.limits.VendorCalls, "vendor-calls", 256, "calls to one vendor that may be under way at once; as many again wait up to 2 s, and the rest is answered with 503; 0 is no limit")
 	f.BoolVar(&o.development, "development", false, "allow plain http for a loopback --public-url")
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "time between becoming not ready and closing the listener")
+	f.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 65*time.Second, "time that requests under way have to end after that; a vendor may take 60 s")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.pprof, "pprof", false, "serve CPU and memory profiles at /debug/pprof/ on the admin listener, for go tool pprof")
 	return c
@@ -131,6 +137,10 @@ func (o options) validate(given func(string) bool) error {
 		return errors.New("--tls-cert does not go with --development, where --public-url is plain http")
 	case o.shutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be negative")
+	case o.shutdownTimeout <= 0:
+		return errors.New("--shutdown-timeout must be positive")
+	case o.limits.AddressRate < 0 || o.limits.ClientRate < 0 || o.limits.VendorCalls < 0:
+		return errors.New("--address-rate, --client-rate and --vendor-calls must not be negative; 0 is no limit")
 	}
 	return nil
 }
@@ -140,7 +150,9 @@ func serve(ctx context.Context, o options) error {
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return errors.New("--log-level must be debug, info, warn or error")
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	out := newLogWriter(os.Stderr)
+	defer out.flush()
+	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
 	// The libraries log where we do: the certificate watcher, the API client.
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	klog.SetSlogLogger(log)
@@ -152,7 +164,7 @@ func serve(ctx context.Context, o options) error {
 		return fmt.Errorf("--keyring: %w", err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), out.metric())
 	registration, err := readRegistration(o)
 	if err != nil {
 		return err
@@ -170,6 +182,7 @@ func serve(ctx context.Context, o options) error {
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
 		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Now: time.Now,
 		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies, Profiling: o.pprof,
+		Limits: o.limits,
 	})
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)
@@ -284,23 +297,26 @@ func run(ctx context.Context, o options, p parts) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		delay := o.shutdownDelay
 		if asked.Err() == nil {
-			delay = 0 // a part failed: the sooner the reason is told, the better
+			o.shutdownDelay = 0 // a part failed: the sooner the reason is told, the better
 		}
-		return stop(p, delay, publicServer, adminServer) //nolint:contextcheck // ctx is done by then
+		return stop(o, p, publicServer, adminServer) //nolint:contextcheck // ctx is done by then
 	})
 	return g.Wait()
 }
 
 // stop drains: not ready first, then no new connections, then the end.
-func stop(p parts, delay time.Duration, public, admin *http.Server) error {
+func stop(o options, p parts, public, admin *http.Server) error {
 	p.server.Drain()
-	p.log.Info("stopping", "delay", delay)
-	time.Sleep(delay)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	p.log.Info("stopping", "delay", o.shutdownDelay, "timeout", o.shutdownTimeout)
+	time.Sleep(o.shutdownDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), o.shutdownTimeout)
 	defer cancel()
-	return errors.Join(public.Shutdown(ctx), admin.Close())
+	err := public.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("--shutdown-timeout: requests were still under way after %s", o.shutdownTimeout)
+	}
+	return errors.Join(err, admin.Close())
 }
 
 func closed(err error) error {

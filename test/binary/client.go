@@ -94,9 +94,14 @@ type Login struct {
 
 // Login sends a new browser through a login. The answer may be an error.
 func (c *Client) Login(options ...oauth2.AuthCodeOption) (*Login, error) {
+	return c.LoginWith(c.in.Browser(c.RedirectURL, c.vendors...), options...)
+}
+
+// LoginWith sends a browser of the caller's through a login.
+func (c *Client) LoginWith(browser *http.Client, options ...oauth2.AuthCodeOption) (*Login, error) {
 	l := &Login{State: "state-" + rand.Text(), Verifier: oauth2.GenerateVerifier()}
 	options = append(options, oauth2.S256ChallengeOption(l.Verifier))
-	return l, l.walk(c.in.Browser(c.RedirectURL, c.vendors...), c.AuthCodeURL(l.State, options...))
+	return l, l.walk(browser, c.AuthCodeURL(l.State, options...))
 }
 
 func (l *Login) walk(browser *http.Client, start string) error {

@@ -76,6 +76,12 @@ func TestFlags(t *testing.T) {
 		"log level":                     {with("--log-level", "loud"), []string{"--log-level", "debug, info, warn or error"}},
 		"duration":                      {with("--shutdown-delay", "soon"), []string{"--shutdown-delay", "soon"}},
 		"negative duration":             {with("--shutdown-delay", "-1s"), []string{"--shutdown-delay", "negative"}},
+		"no time to end":                {with("--shutdown-timeout", "0s"), []string{"--shutdown-timeout", "positive"}},
+		"negative rate of an address":   {with("--address-rate", "-1"), []string{"--address-rate", "negative", "0 is no limit"}},
+		"negative rate of a client":     {with("--client-rate", "-0.5"), []string{"--client-rate", "negative"}},
+		"negative number of calls":      {with("--vendor-calls", "-1"), []string{"--vendor-calls", "negative"}},
+		"a rate that is no number":      {with("--address-rate", "fast"), []string{"--address-rate", "fast", "broker serve --help"}},
+		"proxy that is no CIDR":         {with("--trusted-proxy", "10.0.0.1"), []string{"--trusted-proxy", "10.0.0.1", "CIDR"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stderr := in.Run(c.args...)

@@ -46,6 +46,8 @@ type Install struct {
 	// Env is the environment besides the parent's, NAME=value.
 	Env []string
 	CA  *Authority
+	// Output takes what brokers write instead of their logs; nil keeps it.
+	Output *os.File
 
 	canary *canary
 }
@@ -94,6 +96,14 @@ func (in *Install) Flags() []string {
 	}
 }
 
+// Another is the same install with listeners of its own, for another replica.
+func (in *Install) Another() *Install {
+	in.T.Helper()
+	out := *in
+	out.Public, out.Admin = FreeAddress(in.T), FreeAddress(in.T)
+	return &out
+}
+
 // Broker is a running process.
 type Broker struct {
 	in   *Install
@@ -121,6 +131,9 @@ func (in *Install) start(args []string) *Broker {
 	b := &Broker{in: in, log: &Buffer{}, done: make(chan struct{})}
 	b.cmd = in.command(args)
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
+	if in.Output != nil {
+		b.cmd.Stdout, b.cmd.Stderr = in.Output, in.Output
+	}
 	if err := b.cmd.Start(); err != nil {
 		in.T.Fatal(err)
 	}

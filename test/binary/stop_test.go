@@ -118,3 +118,33 @@ func TestStop_idleConnections(t *testing.T) {
 		t.Errorf("took %s", took)
 	}
 }
+
+// TestStop_tooLong: requests that do not end are cut after --shutdown-timeout,
+// and the process says so.
+func TestStop_tooLong(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.Start("--shutdown-timeout", "500ms").Ready()
+	l, err := s.web().Login()
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	s.acme.SetTimes(fakevendor.Token, slowly(arrived, release), 1)
+	web, done := s.web(), make(chan error, 1)
+	go func() {
+		_, err := web.Token(l)
+		done <- err
+	}()
+	<-arrived
+	start := time.Now()
+	b.Signal()
+	if code := b.Wait(); code != 1 || time.Since(start) > 10*time.Second {
+		t.Errorf("got exit code %d after %s", code, time.Since(start))
+	}
+	b.LogHas("--shutdown-timeout", "still under way after 500ms")
+	close(release)
+	if <-done == nil {
+		t.Error("the request that was cut got tokens")
+	}
+}

@@ -27,6 +27,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,10 @@ type Options struct {
 	Registration broker.Registration
 	// Guard shapes the fetcher of client id metadata documents; nil accepts none.
 	Guard *guard.Options
+	// Limits of what callers may ask; none when zero.
+	Limits broker.Limits
+	// TrustedProxies are believed about whom they forward for.
+	TrustedProxies []netip.Prefix
 	// CORSOrigins may call token, register and the like from scripts.
 	CORSOrigins []string
 }
@@ -97,6 +102,7 @@ type replica struct {
 	config *live.Config
 	http   *httptest.Server
 	dead   atomic.Bool
+	skew   atomic.Int64
 }
 
 // Start runs brokers without a configuration; give them one with Apply.
@@ -124,7 +130,8 @@ func Start(t testing.TB, o Options) *Harness {
 func (h *Harness) startReplica(number int) *replica {
 	h.t.Helper()
 	r := &replica{config: &live.Config{}}
-	keys, err := seal.NewKeys(h.ring, h.Clock.Now)
+	now := func() time.Time { return h.Clock.Now().Add(time.Duration(r.skew.Load())) }
+	keys, err := seal.NewKeys(h.ring, now)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -132,8 +139,9 @@ func (h *Harness) startReplica(number int) *replica {
 	taken, shared := h.once()
 	r.server, err = broker.New(broker.Config{
 		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: taken, Shared: shared, Registry: prometheus.NewRegistry(),
-		Logger: log.With("replica", number), Now: h.Clock.Now, Lifetimes: h.options.Lifetimes,
+		Logger: log.With("replica", number), Now: now, Lifetimes: h.options.Lifetimes,
 		Registration: h.options.Registration, Documents: h.documents(), CORSOrigins: h.options.CORSOrigins,
+		Limits: h.options.Limits, TrustedProxies: h.options.TrustedProxies,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -236,6 +244,9 @@ func copyJSON(t testing.TB, from, to any) {
 
 // Pin lets one replica (1, 2, ...) serve from now on; 0 is all in turn.
 func (h *Harness) Pin(number int) { h.router.pin(number) }
+
+// Skew sets one replica's clock apart from the others'.
+func (h *Harness) Skew(number int, by time.Duration) { h.replicas[number-1].skew.Store(int64(by)) }
 
 // Kill ends a replica with its connections, as a crash does.
 func (h *Harness) Kill(number int) { h.replicas[number-1].kill() }

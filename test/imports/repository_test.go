@@ -162,3 +162,39 @@ func root(t *testing.T) string {
 	}
 	return dir
 }
+
+// TestReliability_testsExist: every test that docs/reliability.md names exists,
+// once, and every line of its tables names one.
+func TestReliability_testsExist(t *testing.T) {
+	defined := map[string]int{}
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	for _, name := range files(t, "_test.go") {
+		for _, m := range function.FindAllStringSubmatch(read(t, name), -1) {
+			defined[m[1]]++
+		}
+	}
+	page := read(t, "docs/reliability.md")
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+	for _, m := range named.FindAllStringSubmatch(page, -1) {
+		if defined[m[1]] != 1 {
+			t.Errorf("docs/reliability.md names %s, of which there are %d", m[1], defined[m[1]])
+		}
+	}
+	rows, inTable := 0, false
+	for line := range strings.Lines(page) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasSuffix(line, "| test |"):
+			inTable = true
+		case !strings.HasPrefix(line, "|"):
+			inTable = false
+		case inTable && !strings.HasPrefix(line, "|--"):
+			if rows++; !named.MatchString(line) {
+				t.Errorf("docs/reliability.md: no test in the line %q", line)
+			}
+		}
+	}
+	if rows < 30 {
+		t.Errorf("found %d lines of tables", rows)
+	}
+}

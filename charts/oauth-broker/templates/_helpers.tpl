@@ -80,8 +80,8 @@ capabilities: {drop: [ALL]}
 {{- fail "broker.autoscaling: minReplicas is more than maxReplicas" -}}
 {{- end -}}
 {{- end -}}
-{{- if lt (int .Values.broker.terminationGracePeriodSeconds) (add (int .Values.broker.shutdownDelaySeconds) 35) -}}
-{{- fail "broker.terminationGracePeriodSeconds must be at least broker.shutdownDelaySeconds + 35: requests that run may take 30 seconds after the delay" -}}
+{{- if lt (int .Values.broker.terminationGracePeriodSeconds) (add (int .Values.broker.shutdownDelaySeconds) 70) -}}
+{{- fail "broker.terminationGracePeriodSeconds must be at least broker.shutdownDelaySeconds + 70: requests under way may wait 60 seconds for a vendor" -}}
 {{- end -}}
 {{- if and (eq .Values.tls.mode "Off") (not (or .Values.ingress.enabled .Values.gateway.enabled .Values.tls.terminatedElsewhere)) -}}
 {{- fail "tls.mode Off needs something that ends TLS: ingress.enabled, gateway.enabled, or tls.terminatedElsewhere" -}}
