@@ -38,7 +38,7 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has no configuration yet. Try again in a moment."})
 			return
 		}
-		if err := s.admit(r, h, rw); err != nil {
+		if err := s.admit(r, h, rw); err != nil { //nolint:contextcheck // the request carries it
 			s.render(rw, r, err)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 // what is under way may grow with them. Good documents outlast bad ones.
 func TestDocuments_bounded(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
-	d := NewDocuments(http.DefaultClient, func() time.Time { return now })
+	d := NewDocuments(&http.Client{}, func() time.Time { return now })
 	d.keep("https://good.example/c", documentEntry{client: &runtimeconfig.Client{}, until: now.Add(time.Hour)})
 	for i := range 5 * maxDocuments {
 		d.keep(fmt.Sprintf("https://bad.example/%d", i), documentEntry{until: now.Add(failureAge)})

@@ -54,23 +54,27 @@ func (b *balancer) dial(ctx context.Context, network, address string) (net.Conn,
 	return nil, err
 }
 
-// again asks once more where a connection broke, as browsers and load
+// again asks anew where a connection broke, as browsers and load
 // balancers do with a GET, and as a client does with its token request.
 func (b *balancer) again(t *http.Transport) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		answer, err := t.RoundTrip(r)
-		if err == nil {
-			return answer, nil
-		}
-		if r.GetBody != nil {
-			body, bodyErr := r.GetBody()
-			if bodyErr != nil {
-				return nil, bodyErr
+		// A process that is being killed still takes connections for a moment.
+		for range 5 {
+			if err == nil {
+				return answer, nil
 			}
-			r = r.Clone(r.Context())
-			r.Body = body
+			time.Sleep(20 * time.Millisecond)
+			next := r.Clone(r.Context())
+			if r.GetBody != nil {
+				var bodyErr error
+				if next.Body, bodyErr = r.GetBody(); bodyErr != nil {
+					return nil, bodyErr
+				}
+			}
+			answer, err = t.RoundTrip(next)
 		}
-		return t.RoundTrip(r)
+		return answer, err
 	})
 }
 
@@ -136,7 +140,7 @@ func TestKill_underLoad(t *testing.T) {
 }
 
 // loginThrough walks one login with a browser and a client of the balancer's.
-func (s *site) loginThrough(lb *balancer) error {
+func (s *site) loginThrough(lb *balancer) error { //nolint:contextcheck // a login under way is to end
 	c := s.web()
 	browser := s.Browser(c.RedirectURL, s.acme)
 	t := &http.Transport{TLSClientConfig: s.TLS(), DialContext: lb.dial, DisableKeepAlives: true}

@@ -20,7 +20,9 @@ func TestBounded_metrics(t *testing.T) {
 	ask := func(from, to int) {
 		for i := from; i < to; i++ {
 			odd := fmt.Sprintf("odd-%d", i)
-			header := func() http.Header { return http.Header{"X-Forwarded-For": {fmt.Sprintf("203.0.%d.%d", i/250, i%250)}, "Origin": {"https://" + odd + ".example"}, "User-Agent": {odd}} }
+			header := func() http.Header {
+				return http.Header{"X-Forwarded-For": {fmt.Sprintf("203.0.%d.%d", i/250, i%250)}, "Origin": {"https://" + odd + ".example"}, "User-Agent": {odd}}
+			}
 			h.Send(http.MethodGet, harness.PublicURL+"/"+odd, "", header())
 			h.Send(http.MethodGet, harness.PublicURL+"/v1/vendors/"+odd+"/authorize?client_id="+odd, "", header())
 			h.Send(http.MethodGet, harness.PublicURL+"/v1/callback/"+odd+"/"+odd+"?state="+odd, "", header())
