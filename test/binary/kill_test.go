@@ -102,7 +102,7 @@ func TestKill_underLoad(t *testing.T) {
 	for range workers {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				switch err := s.loginThrough(lb); {
+				switch err := s.loginThrough(lb); { //nolint:contextcheck // a login under way is to end
 				case err == nil:
 					good.Add(1)
 				case strings.Contains(err.Error(), "invalid_grant"):
@@ -140,7 +140,7 @@ func TestKill_underLoad(t *testing.T) {
 }
 
 // loginThrough walks one login with a browser and a client of the balancer's.
-func (s *site) loginThrough(lb *balancer) error { //nolint:contextcheck // a login under way is to end
+func (s *site) loginThrough(lb *balancer) error {
 	c := s.web()
 	browser := s.Browser(c.RedirectURL, s.acme)
 	t := &http.Transport{TLSClientConfig: s.TLS(), DialContext: lb.dial, DisableKeepAlives: true}
