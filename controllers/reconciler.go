@@ -35,9 +35,9 @@ type Reconciler struct {
 	// Register takes what should be registered at vendors. It does not wait.
 	Register func([]*translate.Registration)
 	Reporter *Reporter
-	Metrics   *Metrics
-	Log       *slog.Logger
-	Now       func() time.Time
+	Metrics  *Metrics
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	// last is what was last known to be published.
 	last Published

@@ -51,6 +51,11 @@ func (r *Registrar) remove(ctx context.Context, c *oauthv1alpha1.BYOCCredential)
 		}
 	}
 	faultpoint.Hit("registration-removed")
+	// Status first: it tells that what the Secret holds is done with.
+	if err := r.insist(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) { *s = oauthv1alpha1.RegistrationStatus{} }); err != nil {
+		return 0, err
+	}
+	faultpoint.Hit("registration-closed")
 	if err := r.drop(ctx, c.UID); err != nil {
 		return 0, err
 	}
@@ -171,12 +176,6 @@ func (r *Registrar) tellRemoved(c *oauthv1alpha1.BYOCCredential, rec *record, re
 
 // release lets the object go, or on without a registration.
 func (r *Registrar) release(ctx context.Context, c *oauthv1alpha1.BYOCCredential) error {
-	if c.DeletionTimestamp == nil {
-		err := r.insist(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) { *s = oauthv1alpha1.RegistrationStatus{} })
-		if err != nil {
-			return err
-		}
-	}
 	before := c.DeepCopy()
 	if controllerutil.RemoveFinalizer(c, oauthv1alpha1.RegistrationFinalizer) {
 		if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
