@@ -51,8 +51,17 @@ func Find(ctx context.Context) (Tools, error) {
 	return t, err
 }
 
-// Template renders a chart of charts/.
+// Template renders a chart of charts/, without what `helm test` makes.
 func (t Tools) Template(ctx context.Context, chart string, args ...string) ([]byte, error) {
+	return t.template(ctx, chart, append([]string{"--skip-tests"}, args...)...)
+}
+
+// TestHooks renders what `helm test` makes of the product's chart.
+func (t Tools) TestHooks(ctx context.Context, args ...string) ([]byte, error) {
+	return t.template(ctx, "oauth-broker", append([]string{"--show-only", "templates/tests/selftest.yaml"}, args...)...)
+}
+
+func (t Tools) template(ctx context.Context, chart string, args ...string) ([]byte, error) {
 	all := append([]string{"template", Release, filepath.Join(t.Root, "charts", chart), "--namespace", Namespace, "--kube-version", KubeVersion}, args...)
 	return output(exec.CommandContext(ctx, t.Helm, all...))
 }
