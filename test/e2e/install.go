@@ -292,7 +292,7 @@ func (s *suite) reinstall(ctx context.Context) error {
 	if err := s.findService(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(s.refreshOld(ctx), s.logins(ctx)); err != nil {
+	if err := errors.Join(s.refreshOld(ctx), s.logins(ctx), s.helmTest(ctx)); err != nil {
 		return err
 	}
 	return errors.Join(s.olderChart(ctx), s.narrow(ctx, chart))

@@ -147,6 +147,7 @@ func (s *suite) steps() []step {
 		{"helm upgrade, with logins", 5 * time.Minute, s.upgrade, false},
 		{"helm rollback, with logins", 5 * time.Minute, s.rollback, false},
 		{"helm uninstall keeps keys and objects; install again", 5 * time.Minute, s.reinstall, false},
+		{"The command line, and helm test in namespaced mode", 5 * time.Minute, func(ctx context.Context) error { return errors.Join(s.people(ctx), s.helmTest(ctx)) }, false},
 		{"The same by kustomize", 5 * time.Minute, s.kustomize, false},
 	}
 }
