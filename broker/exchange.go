@@ -95,14 +95,15 @@ func onceKey(kind, value string) string { return once.Key(kind, value) }
 // take takes a one-time thing. release gives it back; call it only when the
 // vendor provably did not act.
 func (s *Server) take(r *request, key string, ttl time.Duration) (release func(), err error) {
-	switch err := s.Once.Take(r.Context(), key, ttl); {
+	receipt, err := s.Once.Take(r.Context(), key, ttl)
+	switch {
 	case errors.Is(err, once.ErrTaken):
 		return nil, oauth.Errorf(oauth.InvalidGrant, "code was used before").Because(err)
 	case err != nil:
 		return nil, oauth.Errorf(oauth.TemporarilyUnavailable, "the broker cannot make sure that the code is used once; try again").Because(err)
 	}
 	return func() {
-		if err := s.Once.Release(r.Context(), key); err != nil {
+		if err := s.Once.Release(r.Context(), receipt); err != nil {
 			r.event.cause = "not released: " + err.Error()
 		}
 	}, nil

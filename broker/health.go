@@ -15,15 +15,15 @@ func (s *Server) healthz(w http.ResponseWriter, _ *request) error {
 	return nil
 }
 
-// readyz tells whether requests can be served: there is a configuration, and
-// the server is not draining. Redis does not count: all replicas share it, so
+// readyz tells whether requests can be served: there are keys and a
+// configuration, and the server is not draining. Redis does not count: all replicas share it, so
 // one that is not ready would help nobody, and end what needs no Redis.
 func (s *Server) readyz(w http.ResponseWriter, r *request) error {
 	switch {
 	case s.draining.Load():
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
-	case r.config == nil:
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "no configuration yet"})
+	case r.missing() != "":
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": r.missing()})
 	default:
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 )
 
@@ -61,11 +62,42 @@ func newMetrics(c Config) *metrics {
 		}
 		return 0
 	})
-	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, m.limited, sequence, loaded)
+	stale := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oauth_broker_key_ring_stale", Help: "1 while the key ring file, as it is now, could not be read or unwrapped: the last good keys stay.",
+	}, func() float64 {
+		if c.Keys.Stale() {
+			return 1
+		}
+		return 0
+	})
+	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, m.limited, sequence, loaded, stale, keyAges{c.Keys, c.Now})
 	if c.Shared != nil {
 		reg.MustRegister(redisUp{c.Shared, prometheus.NewDesc("oauth_broker_redis_up", "1 where this replica can write to Redis, else 0. Absent without Redis.", nil, nil)})
 	}
 	return m
+}
+
+// keyAges tells how long each key of the ring may seal already.
+type keyAges struct {
+	keys *seal.Keys
+	now  func() time.Time
+}
+
+func (keyAges) desc() *prometheus.Desc {
+	return prometheus.NewDesc("oauth_broker_key_age_seconds",
+		"Seconds since a sealing key's time came, by list (flow, grant), id and state (waiting, sealing, opening, expired); negative while it waits.",
+		[]string{"ring", "id", "state"}, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (a keyAges) Describe(to chan<- *prometheus.Desc) { to <- a.desc() }
+
+// Collect implements prometheus.Collector.
+func (a keyAges) Collect(to chan<- prometheus.Metric) {
+	for _, k := range a.keys.Ring().Status() {
+		age := a.now().Sub(k.SealFrom).Seconds()
+		to <- prometheus.MustNewConstMetric(a.desc(), prometheus.GaugeValue, age, string(k.List), k.ID, string(k.State))
+	}
 }
 
 // redisUp asks Redis at every scrape.

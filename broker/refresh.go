@@ -36,7 +36,7 @@ func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenR
 		return err
 	}
 	kept := secret.New(g.Token)
-	res, err := s.refreshOnce(r, t, refreshment{grant: g, endpoint: e, exchange: vendor.RefreshExchange{
+	res, err := s.refreshOnce(r, t, refreshment{shown: token, grant: g, endpoint: e, exchange: vendor.RefreshExchange{
 		RefreshToken: kept, RedirectURI: s.PublicURL + g.Callback, Scopes: scopes, Resource: resource,
 	}})
 	if err != nil {

@@ -23,8 +23,9 @@ import (
 // Shared is what replicas share when there is a Redis.
 type Shared interface {
 	once.Store
-	// Raise raises the mark at a key to n and keeps it for ttl.
-	Raise(ctx context.Context, key string, n int64, ttl time.Duration) error
+	// Raise raises the mark at a key to n and keeps it for ttl; raised is false
+	// where it stood as high already.
+	Raise(ctx context.Context, key string, n int64, ttl time.Duration) (raised bool, err error)
 	// Mark is how high a mark was raised; 0 where it never was.
 	Mark(ctx context.Context, key string) (int64, error)
 	// Once lets one caller of a key do the work and gives the others its answer.
@@ -51,6 +52,8 @@ const (
 
 // refreshment is one refresh, after every check.
 type refreshment struct {
+	// shown is the refresh token as the client sent it.
+	shown    string
 	grant    *grant
 	endpoint vendor.Endpoint
 	exchange vendor.RefreshExchange
@@ -82,10 +85,10 @@ func (s *Server) refreshOnce(r *request, t *tokenRequest, f refreshment) (*vendo
 // refreshShared makes the call, or gets the answer of an equal one. Its error is
 // once.ErrUnavailable where the vendor was not called because Redis is away.
 func (s *Server) refreshShared(r *request, t *tokenRequest, f refreshment, call func(context.Context) (*vendor.Result, error)) (*vendor.Result, error) {
-	if err := s.checkFamily(r, f.grant); err != nil {
+	if err := s.checkFamily(r, f); err != nil {
 		return nil, err
 	}
-	key := f.key(t.client)
+	key := f.key(r.keys, t.client)
 	policy := once.Policy{Lease: time.Duration(f.endpoint.Vendor.Transport.TimeoutSeconds)*time.Second + 5*time.Second, Keep: answerLife}
 	sealed, err := s.Shared.Once(r.Context(), key, policy, func() (string, error) {
 		next, err := s.nextStep(r, f.grant)
@@ -113,9 +116,14 @@ func (s *Server) refreshShared(r *request, t *tokenRequest, f refreshment, call 
 	return kept.result(), nil
 }
 
-// key names equal refreshes: same token, client, credential, scope, resource.
-func (f refreshment) key(c *runtimeconfig.Client) string {
-	return onceKey("refresh", fmt.Sprintf("%q", []any{f.exchange.RefreshToken.Reveal(), c.ID, f.grant.Binding, f.exchange.Scopes, f.exchange.Resource}))
+// key names equal refreshes: same token, client, credential, scope, resource. It
+// is an HMAC under the key that sealed the token; a vendor's own has none.
+func (f refreshment) key(keys *seal.Ring, c *runtimeconfig.Client) string {
+	name := fmt.Sprintf("%q", []any{f.exchange.RefreshToken.Reveal(), c.ID, f.grant.Binding, f.exchange.Scopes, f.exchange.Resource})
+	if digest, err := keys.Digest(f.shown, name); err == nil {
+		name = digest
+	}
+	return onceKey("refresh", name)
 }
 
 // A family is all refresh tokens of one sign-in. Each time that the client gets
@@ -158,7 +166,8 @@ func (s *Server) nextStep(r *request, g *grant) (int64, error) {
 // checkFamily refuses the tokens of a family that ended, and ends it where a
 // used token comes back: soon after its use that is a late retry, and later
 // somebody has a copy (OAuth 2.1 section 4.3.1).
-func (s *Server) checkFamily(r *request, g *grant) error {
+func (s *Server) checkFamily(r *request, f refreshment) error {
+	g := f.grant
 	next, err := s.nextStep(r, g)
 	switch {
 	case err != nil:
@@ -175,8 +184,29 @@ func (s *Server) checkFamily(r *request, g *grant) error {
 	case soon > 0:
 		return nil
 	}
-	err = s.Shared.Raise(context.WithoutCancel(r.Context()), g.familyKey(), familyEnded, s.Lifetimes.Grant)
-	return invalidRefreshToken(errors.Join(errors.New("refresh_token_reuse: all refresh tokens of this sign-in end"), err))
+	ended, err := s.Shared.Raise(context.WithoutCancel(r.Context()), g.familyKey(), familyEnded, s.Lifetimes.Grant)
+	cause := errors.Join(errors.New("refresh_token_reuse: all refresh tokens of this sign-in end"), err)
+	if ended {
+		cause = fmt.Errorf("%w; %s", cause, s.revokeEnded(r, f))
+	}
+	return invalidRefreshToken(cause)
+}
+
+// endTimeout bounds the revocation of what ended.
+const endTimeout = 5 * time.Second
+
+// revokeEnded tries once to revoke, at the vendor, the refresh token that came
+// back: many vendors end the whole grant with it. It tells what came of that.
+func (s *Server) revokeEnded(r *request, f refreshment) string {
+	if err := revocable(f.endpoint, hintRefresh); err != nil {
+		return "not revoked at the vendor: " + err.Description
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), endTimeout)
+	defer cancel()
+	if err := s.vendors.Revoke(ctx, f.endpoint, f.exchange.RefreshToken, hintRefresh); err != nil {
+		return "not revoked at the vendor: " + err.Error()
+	}
+	return "revoked at the vendor"
 }
 
 // markUsed notes that the client got another refresh token for this one. It has
@@ -186,9 +216,9 @@ func (s *Server) markUsed(r *request, t *tokenRequest, f refreshment, res *vendo
 		return
 	}
 	ctx := context.WithoutCancel(r.Context())
-	err := s.Shared.Raise(ctx, f.grant.stepKey(), 1, reuseGrace)
+	_, err := s.Shared.Raise(ctx, f.grant.stepKey(), 1, reuseGrace)
 	if err == nil {
-		err = s.Shared.Raise(ctx, f.grant.familyKey(), f.grant.Step+1, s.Lifetimes.Grant)
+		_, err = s.Shared.Raise(ctx, f.grant.familyKey(), f.grant.Step+1, s.Lifetimes.Grant)
 	}
 	if err != nil {
 		r.event.cause = "used refresh token not noted: redis is away"

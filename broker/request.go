@@ -34,8 +34,8 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 		s.allowOrigin(rw.Header(), hr.Header.Get("Origin"), sharing(pattern))
 		r := &request{Request: hr, config: s.Config.Config.Get(), keys: s.Keys.Ring(), event: ev}
 		defer s.finish(r, rw) //nolint:contextcheck // the request carries it
-		if r.config == nil && pattern != "/healthz" && pattern != "/readyz" {
-			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has no configuration yet. Try again in a moment."})
+		if missing := r.missing(); missing != "" && pattern != "/healthz" && pattern != "/readyz" {
+			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has " + missing + ". Try again in a moment."})
 			return
 		}
 		if err := s.admit(r, h, rw); err != nil { //nolint:contextcheck // the request carries it
@@ -52,6 +52,17 @@ func (s *Server) admit(r *request, h handler, w http.ResponseWriter) error {
 		}
 	}
 	return h(w, r)
+}
+
+// missing tells what the broker lacks to serve, "" where it lacks nothing.
+func (r *request) missing() string {
+	switch {
+	case r.keys == nil:
+		return "no key ring yet"
+	case r.config == nil:
+		return "no configuration yet"
+	}
+	return ""
 }
 
 func (s *Server) commonHeaders(h http.Header, id string) {

@@ -44,19 +44,28 @@ func (s *Server) revoke(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	v := o.endpoint.Vendor.Revocation
-	switch {
-	case v.Style == "" || v.Style == "None" || o.endpoint.Target.Endpoints.Revocation == "":
-		return oauth.Errorf(unsupportedTokenType, "this vendor has no revocation: the token stays valid until it expires")
-	case v.Tokens == "Access" && o.hint == hintRefresh, v.Tokens == "Refresh" && o.hint == hintAccess:
-		return oauth.Errorf(unsupportedTokenType, "this vendor does not revoke tokens of this kind")
-	case v.SharedDenied && o.endpoint.Credential.Source != runtimeconfig.SourceBYOC:
-		return oauth.Errorf(unsupportedTokenType, "on a shared credential this vendor would end the user's whole grant, for other clients too")
+	if err := revocable(o.endpoint, o.hint); err != nil {
+		return err
 	}
 	if err := s.vendors.Revoke(r.Context(), o.endpoint, o.token, o.hint); err != nil {
 		return s.revocationFailure(o.endpoint, err)
 	}
 	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// revocable tells whether a token of a kind can be revoked at the vendor, or why
+// not.
+func revocable(e vendor.Endpoint, hint string) *oauth.Error {
+	v := e.Vendor.Revocation
+	switch {
+	case v.Style == "" || v.Style == "None" || e.Target.Endpoints.Revocation == "":
+		return oauth.Errorf(unsupportedTokenType, "this vendor has no revocation: the token stays valid until it expires")
+	case v.Tokens == "Access" && hint == hintRefresh, v.Tokens == "Refresh" && hint == hintAccess:
+		return oauth.Errorf(unsupportedTokenType, "this vendor does not revoke tokens of this kind")
+	case v.SharedDenied && e.Credential.Source != runtimeconfig.SourceBYOC:
+		return oauth.Errorf(unsupportedTokenType, "on a shared credential this vendor would end the user's whole grant, for other clients too")
+	}
 	return nil
 }
 

@@ -30,6 +30,8 @@ const (
 	KeyRingInvalid = "KeyRingInvalid"
 	// KeyRingUnreadable: the operator may not read the Secret.
 	KeyRingUnreadable = "KeyRingUnreadable"
+	// KeyRingNotMade: the KMS did not wrap a new ring.
+	KeyRingNotMade = "KeyRingNotMade"
 )
 
 // KeyRingType is the type of the Secret that the operator makes.
@@ -44,6 +46,8 @@ type KeyRing struct {
 	Secrets   *SecretStore
 	Namespace string
 	Name      string
+	// Codec writes a new ring: wrapped, where a KMS is configured.
+	Codec keyring.Codec
 	// PublishedNamespace is where the index is, for the command in messages.
 	PublishedNamespace string
 	Events             events.EventRecorder
@@ -83,7 +87,7 @@ func (k *KeyRing) Ensure(ctx context.Context, inUse []string, fresh bool) ([]str
 	case err != nil:
 		return nil, fmt.Errorf("reading key ring: %w", err)
 	}
-	ring, err := keyring.Parse(object.Data[keyring.DataKey])
+	ring, err := k.Codec.Outline(object.Data[keyring.DataKey]) // needs no right to decrypt
 	if err != nil {
 		k.report(ctx, KeyRingInvalid, fmt.Sprintf("Secret %s, key %s: %v", key, keyring.DataKey, err))
 		return inUse, nil
@@ -99,8 +103,9 @@ func (k *KeyRing) StartAfresh() string {
 
 func (k *KeyRing) create(ctx context.Context, key types.NamespacedName) ([]string, error) {
 	ring := keyring.New(k.Now())
-	content, err := keyring.Encode(ring)
+	content, err := k.Codec.Encode(ctx, ring)
 	if err != nil {
+		k.report(ctx, KeyRingNotMade, err.Error())
 		return nil, fmt.Errorf("encoding key ring: %w", err)
 	}
 	object := &corev1.Secret{

@@ -35,6 +35,7 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/registration"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/keyring"
 )
 
 const (
@@ -71,6 +72,8 @@ type Options struct {
 	BrokerService string
 	// KeyRingSecret is the name of the key ring in Namespace.
 	KeyRingSecret string
+	// KeyRingCodec writes a new ring: wrapped, where a KMS is configured.
+	KeyRingCodec keyring.Codec
 	// Discover reads a vendor's metadata document.
 	Discover func(context.Context, *oauthv1alpha1.OAuthVendor) translate.Discovered
 	// Registrations calls vendors' registration endpoints; nil registers nothing.
@@ -147,7 +150,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 	}
 	reporter.Served, reporter.Wake = brokers.Served, brokers.Wake
 	ring := &KeyRing{
-		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, PublishedNamespace: o.PublishedNamespace,
+		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, Codec: o.KeyRingCodec, PublishedNamespace: o.PublishedNamespace,
 		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
 	}
 	registrar, err := newRegistrar(m, o, debouncer.Touch)

@@ -22,10 +22,14 @@ var ErrTaken = errors.New("already taken")
 type Store interface {
 	// Take takes key until it would have expired anyway. It returns ErrTaken for
 	// a key that was taken before, and another error when it cannot know.
-	Take(ctx context.Context, key string, ttl time.Duration) error
+	Take(ctx context.Context, key string, ttl time.Duration) (Receipt, error)
 	// Release gives a taken key back, for an attempt that provably had no effect.
-	Release(ctx context.Context, key string) error
+	// It does nothing where the key is not, or no more, taken by this receipt.
+	Release(ctx context.Context, r Receipt) error
 }
+
+// Receipt is what Release wants: only who took a key gives it back.
+type Receipt struct{ key, owner string }
 
 // Key names a one-time thing without telling what it is. Different parts never
 // make the same key.
@@ -38,7 +42,9 @@ func Key(kind string, parts ...string) string {
 type Stateless struct{}
 
 // Take implements Store.
-func (Stateless) Take(context.Context, string, time.Duration) error { return nil }
+func (Stateless) Take(context.Context, string, time.Duration) (Receipt, error) {
+	return Receipt{}, nil
+}
 
 // Release implements Store.
-func (Stateless) Release(context.Context, string) error { return nil }
+func (Stateless) Release(context.Context, Receipt) error { return nil }

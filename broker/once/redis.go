@@ -53,49 +53,51 @@ func (r *Redis) Ping(ctx context.Context) error {
 }
 
 // Take implements Store.
-func (r *Redis) Take(ctx context.Context, key string, ttl time.Duration) error {
+func (r *Redis) Take(ctx context.Context, key string, ttl time.Duration) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	owner := rand.Text()
-	ok, err := r.client.SetNX(ctx, r.prefix+key, owner, max(ttl, 0)+clockSkew).Result()
+	receipt := Receipt{key, rand.Text()}
+	ok, err := r.client.SetNX(ctx, r.prefix+key, receipt.owner, max(ttl, 0)+clockSkew).Result()
 	if err == nil && !ok {
 		// The library may have sent the command to a cluster twice. Whoever finds
 		// itself as the owner was refused by its own first attempt.
 		var by string
 		by, err = r.client.Get(ctx, r.prefix+key).Result()
-		ok = by == owner
+		ok = by == receipt.owner
 	}
 	switch {
 	case err != nil && !errors.Is(err, redis.Nil):
-		return fmt.Errorf("redis: %w", err)
+		return Receipt{}, fmt.Errorf("redis: %w", err)
 	case !ok:
-		return ErrTaken
+		return Receipt{}, ErrTaken
 	}
-	return nil
+	return receipt, nil
 }
 
 // Release implements Store.
-func (r *Redis) Release(ctx context.Context, key string) error {
+func (r *Redis) Release(ctx context.Context, receipt Receipt) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 	defer cancel()
-	if err := r.client.Del(ctx, r.prefix+key).Err(); err != nil {
+	if err := r.client.Eval(ctx, deleteOwn, []string{r.prefix + receipt.key}, receipt.owner).Err(); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	return nil
 }
 
 // Raise raises the mark at key to n, never lowers it, and keeps it for ttl. A
-// mark that stands higher is left as it is.
-func (r *Redis) Raise(ctx context.Context, key string, n int64, ttl time.Duration) error {
+// mark that stands as high or higher is left as it is, and raised is false then.
+func (r *Redis) Raise(ctx context.Context, key string, n int64, ttl time.Duration) (raised bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	if err := r.client.Eval(ctx, raiseMark, []string{r.prefix + key}, n, ttl.Milliseconds()).Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
+	raised, err = r.client.Eval(ctx, raiseMark, []string{r.prefix + key}, n, ttl.Milliseconds()).Bool()
+	if err != nil {
+		return false, fmt.Errorf("redis: %w", err)
 	}
-	return nil
+	return raised, nil
 }
 
-const raiseMark = `if tonumber(redis.call("get", KEYS[1]) or "0") < tonumber(ARGV[1]) then redis.call("set", KEYS[1], ARGV[1], "px", ARGV[2]) end return 0`
+const raiseMark = `if tonumber(redis.call("get", KEYS[1]) or "0") >= tonumber(ARGV[1]) then return 0 end
+redis.call("set", KEYS[1], ARGV[1], "px", ARGV[2]) return 1`
 
 // Mark is how high the mark at key was raised; 0 where it never was.
 func (r *Redis) Mark(ctx context.Context, key string) (int64, error) {
@@ -201,10 +203,10 @@ func (r *Redis) run(ctx context.Context, c claim, work func() (string, error)) (
 		// The caller gets its tokens whether or not they can be kept for a retry.
 		_ = r.client.Set(ctx, r.prefix+"answer:"+c.key, answer, c.keep).Err()
 	}
-	_ = r.client.Eval(ctx, releaseLease, []string{r.prefix + "lease:" + c.key}, c.owner).Err()
+	_ = r.client.Eval(ctx, deleteOwn, []string{r.prefix + "lease:" + c.key}, c.owner).Err()
 	return answer, err
 }
 
-// releaseLease deletes a lease only for its owner: one that ran out may be
+// deleteOwn deletes a take or a lease only for its owner: one that ran out may be
 // another's by now.
-const releaseLease = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0`
+const deleteOwn = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0`

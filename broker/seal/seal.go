@@ -70,7 +70,7 @@ var (
 // Ring is the keys at one moment, ready for use.
 type Ring struct {
 	flow, grant []key
-	ids         []string
+	outline     keyring.Ring // without secrets
 	now         func() time.Time
 }
 
@@ -92,7 +92,7 @@ func NewRing(r keyring.Ring, now func() time.Time) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{flow: flow, grant: grant, ids: r.IDs(), now: now}, nil
+	return &Ring{flow: flow, grant: grant, outline: r.Outline(), now: now}, nil
 }
 
 func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
@@ -101,6 +101,9 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 	}
 	out := make([]key, 0, len(keys))
 	for _, k := range keys {
+		if k.Secret.Empty() {
+			return nil, keyring.ErrWrapped
+		}
 		d := key{id: k.ID, sealFrom: k.SealFrom, aead: map[Purpose]cipher.AEAD{}}
 		for _, p := range purposes {
 			sub, err := hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+string(p), 32)
@@ -127,8 +130,21 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 	return out, nil
 }
 
-// IDs lists the ids of the keys.
-func (r *Ring) IDs() []string { return r.ids }
+// IDs lists the ids of the keys; a nil ring has none.
+func (r *Ring) IDs() []string {
+	if r == nil {
+		return []string{}
+	}
+	return r.outline.IDs()
+}
+
+// Status tells what every key does now; a nil ring has none.
+func (r *Ring) Status() []keyring.Status {
+	if r == nil {
+		return nil
+	}
+	return r.outline.Status(r.now())
+}
 
 // flowPurposes are sealed with the flow keys: they live for minutes.
 func flowPurposes() []Purpose { return []Purpose{Login, Code, Consent, PushedRequest, Answer} }
@@ -143,22 +159,9 @@ func (r *Ring) list(p Purpose) []key {
 	return r.flow
 }
 
-// sealing picks the newest key that may seal: every replica holds it by then.
-// Where none may yet (a brand-new ring), the one that is due first.
+// sealing picks the key that seals now.
 func sealing(keys []key, now time.Time) key {
-	best, first := -1, 0
-	for i, k := range keys {
-		if k.sealFrom.Before(keys[first].sealFrom) {
-			first = i
-		}
-		if !k.sealFrom.After(now) && (best < 0 || k.sealFrom.After(keys[best].sealFrom)) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return keys[first]
-	}
-	return keys[best]
+	return keys[keyring.SealingAt(len(keys), func(i int) time.Time { return keys[i].sealFrom }, now)]
 }
 
 func find(keys []key, id string) (key, bool) {
@@ -216,15 +219,29 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 // same id and use, and known only to who holds the ring. It returns ErrUnknownKey
 // when the key that sealed the id is gone.
 func (r *Ring) Derive(clientID, use string) (secret.Text, error) {
-	_, rest, _ := strings.Cut(clientID, ".")
+	sum, err := r.mac(clientID, use+"\x00"+clientID)
+	return secret.New(sum), err
+}
+
+// Digest tells nothing about text to who does not hold the ring. Its key is the
+// one that sealed a value of the grant list, so that all replicas that open the
+// value make the same digest, whatever key seals now. It returns ErrUnknownKey
+// for what is not sealed by the ring.
+func (r *Ring) Digest(sealed, text string) (string, error) {
+	return r.mac(sealed, "digest\x00"+text)
+}
+
+// mac is an HMAC under the key that sealed a value of the grant list.
+func (r *Ring) mac(sealed, text string) (string, error) {
+	_, rest, _ := strings.Cut(sealed, ".")
 	id, _, _ := strings.Cut(rest, ".")
 	k, ok := find(r.grant, id)
 	if !ok {
-		return secret.Text{}, ErrUnknownKey
+		return "", ErrUnknownKey
 	}
 	h := hmac.New(sha256.New, k.secret)
-	h.Write([]byte(use + "\x00" + clientID))
-	return secret.New(base64.RawURLEncoding.EncodeToString(h.Sum(nil))), nil
+	h.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)), nil
 }
 
 // Is tells whether s looks like a sealed string of purpose p.

@@ -156,8 +156,8 @@ func TestKeys_reloadKeepsTheLastGood(t *testing.T) {
 	path := filepath.Join(t.TempDir(), keyring.DataKey)
 	first := keyring.New(c.t)
 	write(t, path, first)
-	keys, err := seal.OpenKeys(path, c.now)
-	if err != nil {
+	keys := seal.FromFile(path, keyring.Codec{}, c.now)
+	if err := keys.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	go keys.Run(t.Context(), time.Millisecond, slog.New(slog.DiscardHandler))

@@ -33,6 +33,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/broker/once"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/internal/filesource"
+	"github.com/oauthbroker/oauth-broker/internal/kms"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 	"github.com/oauthbroker/oauth-broker/internal/version"
@@ -45,6 +46,7 @@ type options struct {
 	tlsCert, tlsKey    string
 	adminListen        string
 	keyRing            string
+	keyRingKMS         string
 	config             string
 	namespace          string
 	brokerClass        string
@@ -85,6 +87,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.tlsKey, "tls-key", "", "TLS key file of the public listener")
 	f.StringVar(&o.adminListen, "admin-listen", ":9090", "address of the admin listener (metrics, health, served revision); keep it inside")
 	f.StringVar(&o.keyRing, "keyring", "", "key ring file, re-read on change (required; make one with: broker keys new FILE)")
+	f.StringVar(&o.keyRingKMS, kms.Flag, "", kms.Usage)
 	f.StringVar(&o.config, "config", "", "directory of manifests: serve without a cluster")
 	f.StringVar(&o.namespace, "namespace", filesource.DefaultNamespace, "with --config: the namespace of the Secrets that OAuthVendors name")
 	f.StringVar(&o.brokerClass, "broker-class", "default", "with --config: the brokerClass that is served")
@@ -157,11 +160,9 @@ func serve(ctx context.Context, o options) error {
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	klog.SetSlogLogger(log)
 	once.LogTo(log)
-	keys, err := seal.OpenKeys(o.keyRing, time.Now)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("--keyring: %w; make one with: broker keys new FILE", err)
-	} else if err != nil {
-		return fmt.Errorf("--keyring: %w", err)
+	keys, err := openKeys(ctx, o)
+	if err != nil {
+		return err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), out.metric())
@@ -193,6 +194,28 @@ func serve(ctx context.Context, o options) error {
 	}
 	log.InfoContext(ctx, "starting", "version", version.Get().String(), "publicURL", o.publicURL, "listen", o.listen, "adminListen", o.adminListen)
 	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, log: log})
+}
+
+// openKeys reads the key ring. One that is wrapped is read while the broker runs:
+// a KMS that is away makes it not ready, and is asked again.
+func openKeys(ctx context.Context, o options) (*seal.Keys, error) {
+	codec, err := kms.Codec(o.keyRingKMS)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", kms.Flag, err)
+	}
+	keys := seal.FromFile(o.keyRing, codec, time.Now)
+	if codec.Keeper == nil {
+		err = keys.Load(ctx)
+	} else {
+		_, err = os.Stat(o.keyRing)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--keyring: %w; make one with: broker keys new FILE", err)
+	case err != nil:
+		return nil, fmt.Errorf("--keyring: %w", err)
+	}
+	return keys, nil
 }
 
 // readRegistration reads the policy for clients that register themselves.
@@ -278,6 +301,11 @@ func run(ctx context.Context, o options, p parts) error {
 	g, ctx := errgroup.WithContext(asked)
 	g.Go(func() error { p.keys.Run(ctx, 2*time.Second, p.log); return nil })
 	g.Go(func() error {
+		select { // the last good configuration is sealed with the keys
+		case <-p.keys.Ready():
+		case <-ctx.Done():
+			return nil
+		}
 		return p.source(ctx, func(s *runtimeconfig.Snapshot) {
 			p.config.Set(s)
 			vendors, credentials, clients := s.Counts()

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/internal/kms"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
@@ -30,6 +31,7 @@ type flags struct {
 	probeAddress       string
 	kubeconfig         string
 	keyRingSecret      string
+	keyRingKMS         string
 	logLevel           string
 }
 
@@ -59,6 +61,7 @@ func newCommand() *cobra.Command {
 	s.StringSliceVar(&f.brokerAdmin, "broker-admin", nil, "admin base URLs of the brokers (comma-separated); replaces --broker-service")
 	s.StringVar(&f.brokerService, "broker-service", "", "Service in --namespace whose EndpointSlices list the brokers; its admin port is named admin")
 	s.StringVar(&f.keyRingSecret, "key-ring-secret", "oauth-broker-keyring", "Secret in --namespace that holds the brokers' key ring; made if absent")
+	s.StringVar(&f.keyRingKMS, kms.Flag, "", kms.Usage+"; the operator needs the right to encrypt only")
 	s.BoolVar(&f.leaderElect, "leader-elect", false, "work only while holding the leader lease; needed with more than one replica")
 	s.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics endpoint; 0 turns it off")
 	s.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")

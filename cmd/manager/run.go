@@ -22,6 +22,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/discovery"
+	"github.com/oauthbroker/oauth-broker/internal/kms"
 	"github.com/oauthbroker/oauth-broker/internal/vendorapps"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
@@ -39,7 +40,10 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	options := f.options(log)
+	options, err := f.options(log)
+	if err != nil {
+		return err
+	}
 	scheme := runtime.NewScheme()
 	if err := controllers.AddToScheme(scheme); err != nil {
 		return err
@@ -95,16 +99,20 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return controllers.RestConfig(config), nil
 }
 
-func (f flags) options(log *slog.Logger) controllers.Options {
+func (f flags) options(log *slog.Logger) (controllers.Options, error) {
 	documents := &discovery.Client{}
+	codec, err := kms.Codec(f.keyRingKMS)
+	if err != nil {
+		return controllers.Options{}, fmt.Errorf("--%s: %w", kms.Flag, err)
+	}
 	return controllers.Options{
 		PublicURL: f.publicURL, Namespace: f.namespace, PublishedNamespace: f.publishedNamespace, BrokerClass: f.brokerClass,
 		WatchNamespaces: f.watchNamespaces, BrokerAdmin: f.brokerAdmin, BrokerService: f.brokerService,
-		KeyRingSecret: f.keyRingSecret, Log: log, Now: time.Now, Registrations: vendorapps.New(time.Now),
+		KeyRingSecret: f.keyRingSecret, KeyRingCodec: codec, Log: log, Now: time.Now, Registrations: vendorapps.New(time.Now),
 		Discover: func(ctx context.Context, v *oauthv1alpha1.OAuthVendor) translate.Discovered {
 			return documents.Discover(ctx, &v.Spec)
 		},
-	}
+	}, nil
 }
 
 func managerOptions(f flags, own controllers.Options, scheme *runtime.Scheme) ctrl.Options {

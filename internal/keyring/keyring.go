@@ -51,12 +51,14 @@ type ringWire struct {
 	Format int       `json:"format"`
 	Flow   []keyWire `json:"flow"`
 	Grant  []keyWire `json:"grant"`
+	// Wrapped holds the keys of a wrapped ring, whose lists have none.
+	Wrapped *wrappedWire `json:"wrapped,omitempty"`
 }
 
 type keyWire struct {
 	ID       string    `json:"id"`
 	SealFrom time.Time `json:"sealFrom"`
-	Key      []byte    `json:"key"`
+	Key      []byte    `json:"key,omitempty"`
 }
 
 // New makes a ring with one key in each list, which seal at once.
@@ -77,35 +79,56 @@ func NewKey(sealFrom time.Time) Key {
 	return Key{ID: string(id), SealFrom: sealFrom.UTC().Truncate(time.Second), Secret: secret.New(string(b))}
 }
 
-// Encode writes a ring.
+// Encode writes a ring in the clear.
 func Encode(r Ring) ([]byte, error) {
 	return json.MarshalIndent(ringWire{Format: format, Flow: toWire(r.Flow), Grant: toWire(r.Grant)}, "", "  ")
 }
 
-// Parse strictly reads a ring. Errors never hold key material.
+// Parse strictly reads a ring that is in the clear. Errors never hold key material.
 func Parse(b []byte) (Ring, error) {
+	r, w, err := parse(b)
+	switch {
+	case err != nil:
+		return Ring{}, err
+	case w != nil:
+		return Ring{}, ErrWrapped
+	}
+	return r, nil
+}
+
+// ParseOutline reads ids and times of a ring, wrapped or not, and needs no
+// keeper. Its keys have no secrets.
+func ParseOutline(b []byte) (Ring, error) {
+	r, _, err := parse(b)
+	return r.Outline(), err
+}
+
+func parse(b []byte) (Ring, *wrappedWire, error) {
 	var w ringWire
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
-		return Ring{}, errors.New("key ring is not valid JSON of the expected shape")
+		return Ring{}, nil, errors.New("key ring is not valid JSON of the expected shape")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Ring{}, errors.New("key ring has trailing bytes")
+		return Ring{}, nil, errors.New("key ring has trailing bytes")
 	}
 	if w.Format != format {
-		return Ring{}, fmt.Errorf("key ring has format %d, this release reads %d", w.Format, format)
+		return Ring{}, nil, fmt.Errorf("key ring has format %d, this release reads %d", w.Format, format)
 	}
-	seen := map[string]bool{}
-	flow, err := fromWire("flow", w.Flow, seen)
+	read := reading{seen: map[string]bool{}, size: keySize}
+	if w.Wrapped != nil {
+		read.size = 0
+	}
+	flow, err := read.list(Flow, w.Flow)
 	if err != nil {
-		return Ring{}, err
+		return Ring{}, nil, err
 	}
-	grant, err := fromWire("grant", w.Grant, seen)
+	grant, err := read.list(Grant, w.Grant)
 	if err != nil {
-		return Ring{}, err
+		return Ring{}, nil, err
 	}
-	return Ring{Flow: flow, Grant: grant}, nil
+	return Ring{Flow: flow, Grant: grant}, w.Wrapped, nil
 }
 
 // IDs lists the ids of all keys, flow keys first.
@@ -128,7 +151,13 @@ func toWire(keys []Key) []keyWire {
 	return out
 }
 
-func fromWire(list string, keys []keyWire, seen map[string]bool) ([]Key, error) {
+// reading is what is known while the lists of a ring are read.
+type reading struct {
+	seen map[string]bool // ids
+	size int             // of each key
+}
+
+func (g reading) list(list List, keys []keyWire) ([]Key, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("key ring: %s has no key", list)
 	}
@@ -137,12 +166,12 @@ func fromWire(list string, keys []keyWire, seen map[string]bool) ([]Key, error) 
 		switch {
 		case !validID(k.ID):
 			return nil, fmt.Errorf("key ring: %s[%d].id must be 1 to 16 characters of a-z and 0-9", list, i)
-		case seen[k.ID]:
+		case g.seen[k.ID]:
 			return nil, fmt.Errorf("key ring: %s[%d].id %q is there twice", list, i, k.ID)
-		case len(k.Key) != keySize:
-			return nil, fmt.Errorf("key ring: %s[%d].key must be %d bytes in base64", list, i, keySize)
+		case len(k.Key) != g.size:
+			return nil, fmt.Errorf("key ring: %s[%d].key must be %d bytes in base64", list, i, g.size)
 		}
-		seen[k.ID] = true
+		g.seen[k.ID] = true
 		out = append(out, Key{ID: k.ID, SealFrom: k.SealFrom, Secret: secret.New(string(k.Key))})
 	}
 	return out, nil

@@ -80,6 +80,16 @@ func (in *Install) Write(name, content string) {
 	}
 }
 
+// Read is the content of a file.
+func (in *Install) Read(name string) string {
+	in.T.Helper()
+	b, err := os.ReadFile(in.Path(name))
+	if err != nil {
+		in.T.Fatal(err)
+	}
+	return string(b)
+}
+
 // Remove deletes a file.
 func (in *Install) Remove(name string) {
 	in.T.Helper()

@@ -85,6 +85,12 @@ func rules() []rule {
 			why:      "both sides stand on these packages, so they stand on neither",
 		},
 		{
+			packages: []string{"..."},
+			except:   []string{"cmd/...", "test/...", "hack/...", "internal/kms/..."},
+			deny:     []string{"internal/kms/..."},
+			why:      "the clouds' SDKs are wired in cmd: whoever wraps the key ring gets a keyring.Codec",
+		},
+		{
 			packages: sources,
 			deny:     []string{"broker"},
 			why:      "a source is wired to the broker in cmd, where one can see which is used",

@@ -23,6 +23,8 @@ func TestRedTeam_K05_Dump(t *testing.T) {
 		edit(d)
 		d.Clients[1].AlwaysConsent = true
 	}
+	var rdb string
+	setup.Look = map[string]func() string{"the RDB file of Redis": func() string { return rdb }}
 	h := start(t, setup)
 	key, token := h.login(t, harness.KeyClient)
 	wantTokens(t, "refresh", key.Refresh(token))
@@ -55,6 +57,11 @@ func TestRedTeam_K05_Dump(t *testing.T) {
 		if !seen[kind] {
 			t.Errorf("no %s in the dump, so nothing is known about it", kind)
 		}
+	}
+	// The file that Redis writes to disk is searched by the same eyes.
+	rdb = h.redis.RDB()
+	if !strings.Contains(rdb, "oauth-broker:1:state:") {
+		t.Error("the RDB file holds no state, so nothing is known about it")
 	}
 	for _, key := range h.redis.Keys() {
 		if h.redis.Admin().TTL(t.Context(), key).Val() <= 0 {

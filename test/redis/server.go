@@ -180,6 +180,19 @@ func (s *Server) Dump() string {
 	return all.String()
 }
 
+// RDB is the file that SAVE writes of all that the server holds. Values are not
+// compressed in it, so that a search finds what is there.
+func (s *Server) RDB() string {
+	s.t.Helper()
+	s.Do("CONFIG", "SET", "rdbcompression", "no")
+	s.Do("SAVE")
+	b, err := os.ReadFile(filepath.Join(s.dir, "dump.rdb"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
 // Advance ages every key, as if time passed: those whose time is over are gone.
 func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()

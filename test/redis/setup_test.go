@@ -30,7 +30,11 @@ type rig struct {
 func start(t *testing.T, s harness.Setup) rig {
 	t.Helper()
 	server := redis.Start(t)
-	s.Replicas, s.Redis, s.Look = 3, server.URL(), map[string]func() string{"Redis": server.Dump}
+	s.Replicas, s.Redis = 3, server.URL()
+	if s.Look == nil {
+		s.Look = map[string]func() string{}
+	}
+	s.Look["Redis"] = server.Dump
 	return rig{harness.Standard(t, s), server}
 }
 

@@ -48,19 +48,27 @@ func StartSentinel(t testing.TB, master *Server) *Server {
 	return Start(t, file, "--sentinel")
 }
 
-// StartCluster runs a cluster of one node that holds every slot.
-func StartCluster(t testing.TB) *Server {
+// StartCluster runs a cluster of three masters that share the slots.
+func StartCluster(t testing.TB) []*Server {
 	t.Helper()
-	bus := strconv.Itoa(portOf(freeAddr(t)))
-	s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1")
-	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	Eventually(t, "the cluster is ready", func() error {
-		if info := fmt.Sprint(s.Do("CLUSTER", "INFO")); !strings.Contains(info, "cluster_state:ok") {
-			return fmt.Errorf("%s", info)
-		}
-		return nil
-	})
-	return s
+	nodes := make([]*Server, 3)
+	for i, slots := range [][2]any{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}} {
+		bus := strconv.Itoa(portOf(freeAddr(t)))
+		nodes[i] = Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1",
+			"--cluster-node-timeout", "2000")
+		nodes[i].Do("CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
+		nodes[i].Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		nodes[0].Do("CLUSTER", "MEET", "127.0.0.1", nodes[i].port(), bus)
+	}
+	for _, n := range nodes {
+		Eventually(t, "the cluster is ready", func() error {
+			if info := fmt.Sprint(n.Do("CLUSTER", "INFO")); !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_size:3") {
+				return fmt.Errorf("%s", info)
+			}
+			return nil
+		})
+	}
+	return nodes
 }
 
 // TLS is what a server with TLS takes, and what its clients trust.

@@ -30,16 +30,21 @@ func open(t *testing.T, url string) *once.Redis {
 func takesOnce(t *testing.T, url string) {
 	t.Helper()
 	one, two, key := open(t, url), open(t, url), "test:"+rand.Text()
-	if err := one.Take(t.Context(), key, time.Minute); err != nil {
+	receipt, err := one.Take(t.Context(), key, time.Minute)
+	if err != nil {
 		t.Fatalf("the first take: %v", err)
 	}
-	if err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
+	foreign, err := two.Take(t.Context(), key, time.Minute)
+	if !errors.Is(err, once.ErrTaken) {
 		t.Fatalf("the second take: %v", err)
 	}
 	for n, want := range map[int64]int64{3: 3, 2: 3} {
 		mark := key + strconv.FormatInt(n, 10)
-		if err := errors.Join(one.Raise(t.Context(), mark, 3, time.Minute), two.Raise(t.Context(), mark, n, time.Minute)); err != nil {
-			t.Errorf("Raise() = %v", err)
+		if raised, err := one.Raise(t.Context(), mark, 3, time.Minute); err != nil || !raised {
+			t.Errorf("Raise() = %v, %v", raised, err)
+		}
+		if raised, err := two.Raise(t.Context(), mark, n, time.Minute); err != nil || raised {
+			t.Errorf("Raise() to %d = %v, %v", n, raised, err)
 		}
 		if got, err := two.Mark(t.Context(), mark); err != nil || got != want {
 			t.Errorf("Mark() = %d, %v, want %d", got, err, want)
@@ -48,11 +53,24 @@ func takesOnce(t *testing.T, url string) {
 	if got, err := two.Mark(t.Context(), key+"none"); err != nil || got != 0 {
 		t.Errorf("Mark() of none = %d, %v", got, err)
 	}
-	if err := two.Release(t.Context(), key); err != nil {
+	if err := two.Release(t.Context(), foreign); err != nil {
+		t.Errorf("release of what another took: %v", err)
+	}
+	if _, err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
+		t.Errorf("after a release by another: %v", err)
+	}
+	if err := two.Release(t.Context(), receipt); err != nil {
 		t.Errorf("release: %v", err)
 	}
-	if err := one.Take(t.Context(), key, time.Minute); err != nil {
+	if _, err := one.Take(t.Context(), key, time.Minute); err != nil {
 		t.Errorf("after the release: %v", err)
+	}
+	// The take ran out and is another's by now: the late release does nothing.
+	if err := one.Release(t.Context(), receipt); err != nil {
+		t.Errorf("late release: %v", err)
+	}
+	if _, err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
+		t.Errorf("after a late release: %v", err)
 	}
 	calls := 0
 	for _, r := range []*once.Redis{one, two} {
@@ -82,7 +100,7 @@ func TestURL_password(t *testing.T) {
 	takesOnce(t, "redis://:"+escaped+"@"+s.Addr)
 	takesOnce(t, "redis://default:"+escaped+"@"+s.Addr+"/3")
 	for _, userinfo := range []string{"", ":wrong-password-0123@", "nobody:" + escaped + "@"} {
-		err := open(t, "redis://"+userinfo+s.Addr).Take(t.Context(), "test:x", time.Minute)
+		_, err := open(t, "redis://"+userinfo+s.Addr).Take(t.Context(), "test:x", time.Minute)
 		if err == nil || errors.Is(err, once.ErrTaken) {
 			t.Errorf("%q: Take() = %v", userinfo, err)
 		}
@@ -94,14 +112,16 @@ func TestURL_password(t *testing.T) {
 
 // The least rights that docs/guides/redis.md names are enough.
 func TestURL_leastRights(t *testing.T) {
-	for scheme, s := range map[string]*redis.Server{"redis": redis.Start(t), "redis+cluster": redis.StartCluster(t)} {
+	for scheme, nodes := range map[string][]*redis.Server{"redis": {redis.Start(t)}, "redis+cluster": redis.StartCluster(t)} {
 		user := []any{"ACL", "SETUSER", "broker", "on", ">" + password, "~oauth-broker:*", "resetchannels", "-@all", "+set", "+get", "+del", "+eval", "+hello", "+ping"}
 		if scheme == "redis+cluster" {
 			user = append(user, "+cluster|slots", "+command")
 		}
-		s.Do(user...)
-		s.Do("ACL", "SETUSER", "default", "off", "nopass")
-		takesOnce(t, scheme+"://broker:"+escaped+"@"+s.Addr)
+		for _, s := range nodes {
+			s.Do(user...)
+			s.Do("ACL", "SETUSER", "default", "off", "nopass")
+		}
+		takesOnce(t, scheme+"://broker:"+escaped+"@"+nodes[0].Addr)
 	}
 }
 
@@ -115,7 +135,7 @@ func TestURL_TLS(t *testing.T) {
 		"wrong name":  "rediss://localhost:" + strings.Split(files.Addr, ":")[1] + "?ca_file=" + files.CAFile,
 		"without TLS": "redis://" + files.Addr,
 	} {
-		if err := open(t, url).Take(t.Context(), "test:x", time.Minute); err == nil || errors.Is(err, once.ErrTaken) {
+		if _, err := open(t, url).Take(t.Context(), "test:x", time.Minute); err == nil || errors.Is(err, once.ErrTaken) {
 			t.Errorf("%s: Take() = %v", what, err)
 		}
 	}
@@ -124,7 +144,7 @@ func TestURL_TLS(t *testing.T) {
 func TestURL_clientCertificate(t *testing.T) {
 	_, files := redis.StartTLS(t, "yes")
 	takesOnce(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile+"&cert_file="+files.CertFile+"&key_file="+files.KeyFile)
-	if err := open(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile).Take(t.Context(), "test:x", time.Minute); err == nil {
+	if _, err := open(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile).Take(t.Context(), "test:x", time.Minute); err == nil {
 		t.Error("taken without a client certificate")
 	}
 }
@@ -137,7 +157,7 @@ func TestURL_sentinelFailover(t *testing.T) {
 	url := "redis+sentinel://" + sentinel.Addr + ",127.0.0.1:1/0?master_name=" + redis.SentinelMaster
 	takesOnce(t, url)
 	r := open(t, url)
-	if err := r.Take(t.Context(), "test:before", time.Minute); err != nil {
+	if _, err := r.Take(t.Context(), "test:before", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	redis.Eventually(t, "the sentinel knows the replica", func() error {
@@ -151,17 +171,29 @@ func TestURL_sentinelFailover(t *testing.T) {
 	})
 	master.Stop()
 	redis.Eventually(t, "takes go on at the new master", func() error {
-		return r.Take(t.Context(), "test:"+rand.Text(), time.Minute)
+		_, err := r.Take(t.Context(), "test:"+rand.Text(), time.Minute)
+		return err
 	})
-	if err := r.Take(t.Context(), "test:before", time.Minute); !errors.Is(err, once.ErrTaken) {
+	if _, err := r.Take(t.Context(), "test:before", time.Minute); !errors.Is(err, once.ErrTaken) {
 		t.Errorf("what was taken before the failover: %v", err)
 	}
 }
 
 func TestURL_cluster(t *testing.T) {
-	s := redis.StartCluster(t)
-	takesOnce(t, "redis+cluster://"+s.Addr)
-	takesOnce(t, "redis+cluster://127.0.0.1:1,"+s.Addr)
+	nodes := redis.StartCluster(t)
+	takesOnce(t, "redis+cluster://"+nodes[0].Addr)
+	takesOnce(t, "redis+cluster://127.0.0.1:1,"+nodes[1].Addr)
+	r := open(t, "redis+cluster://"+nodes[2].Addr)
+	for range 50 { // on every master
+		if _, err := r.Take(t.Context(), "test:"+rand.Text(), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, n := range nodes {
+		if len(n.Keys()) == 0 {
+			t.Errorf("master %d of the cluster was given no key", i+1)
+		}
+	}
 }
 
 // Errors about a URL never hold it: there is a password in it.

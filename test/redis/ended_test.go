@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redis_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/fakevendor"
+	"github.com/oauthbroker/oauth-broker/test/harness"
+)
+
+// revokes has a vendor that rotates refresh tokens and revokes them.
+func revokes(sharedDenied bool) harness.Setup {
+	setup := rotates(fakevendor.RefreshRotating)
+	edit := setup.Edit
+	setup.Edit = func(d *runtimeconfig.Document) {
+		edit(d)
+		v := &d.Vendors[0]
+		v.Revocation = runtimeconfig.Revocation{Style: "RFC7009", Tokens: "Both", TokenParameter: "token", SharedDenied: sharedDenied}
+		v.Target.Endpoints.Revocation = strings.TrimSuffix(v.Target.Endpoints.Token, "/token") + "/revoke"
+	}
+	return setup
+}
+
+// reused logs in, refreshes, and uses the first refresh token again much later.
+func (r rig) reused(t *testing.T) (l *harness.Login, token string) {
+	t.Helper()
+	l, token = r.login(t, harness.WebClient)
+	wantTokens(t, "the first use", l.Refresh(token))
+	r.later(2 * time.Minute)
+	return l, token
+}
+
+// A family that ends is revoked at the vendor, too, where the vendor can: once.
+func TestRedTeam_G08_EndedFamilyIsRevokedAtTheVendor(t *testing.T) {
+	h := start(t, revokes(false))
+	l, token := h.reused(t)
+	answers := make([]*harness.Response, 20)
+	inParallel(len(answers), func(i int) { answers[i] = l.Refresh(token) })
+	for _, r := range answers {
+		wantJSON(t, "reuse", r, used())
+	}
+	wantJSON(t, "once more", l.Refresh(token), used())
+	h.wantCalls(t, "reuse", fakevendor.Revocation, 1)
+	if !strings.Contains(h.Logs(), "refresh_token_reuse: all refresh tokens of this sign-in end; revoked at the vendor") {
+		t.Error("the log does not say that it was revoked")
+	}
+	other, otherToken := h.login(t, harness.WebClient)
+	wantTokens(t, "another sign-in", other.Refresh(otherToken))
+}
+
+// What cannot be revoked is not, and the client gets the same answer.
+func TestRedTeam_G08_EndedFamilyThatCannotBeRevoked(t *testing.T) {
+	t.Run("for other clients too", func(t *testing.T) {
+		h := start(t, revokes(true))
+		l, token := h.reused(t)
+		wantJSON(t, "reuse", l.Refresh(token), used())
+		h.wantCalls(t, "shared", fakevendor.Revocation, 0)
+	})
+	for name, behaviour := range map[string]func(h rig) fakevendor.Behaviour{
+		"vendor is away": func(rig) fakevendor.Behaviour { return fakevendor.JSON(http.StatusInternalServerError, `{}`) },
+		"vendor hangs":   func(h rig) fakevendor.Behaviour { return h.Fake.Hang() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := start(t, revokes(false))
+			l, token := h.reused(t)
+			h.Fake.SetTimes(fakevendor.Revocation, behaviour(h), 1)
+			start := time.Now()
+			wantJSON(t, "reuse", l.Refresh(token), used())
+			if took := time.Since(start); took > 20*time.Second {
+				t.Errorf("the client waited %s", took)
+			}
+			wantJSON(t, "again", l.Refresh(token), used())
+			h.wantCalls(t, "one attempt", fakevendor.Revocation, 1)
+			if !strings.Contains(h.Logs(), "not revoked at the vendor") {
+				t.Error("the log does not say that it was not revoked")
+			}
+		})
+	}
+}
