@@ -33,8 +33,8 @@ func keys(t *testing.T, in *binary.Install, args ...string) string {
 	return string(out)
 }
 
-// refused wants `broker keys` to fail and to say why.
-func refused(t *testing.T, in *binary.Install, why string, args ...string) {
+// keysRefused wants `broker keys` to fail and to say why.
+func keysRefused(t *testing.T, in *binary.Install, why string, args ...string) {
 	t.Helper()
 	if code, stderr := in.Run(append([]string{"keys"}, args...)...); code != 1 || !strings.Contains(stderr, why) {
 		t.Errorf("keys %q: got %d %q, want %q", args, code, stderr, why)
@@ -114,8 +114,8 @@ func TestKeys_rotation(t *testing.T) {
 		t.Errorf("prune says %q", said)
 	}
 	date := rotated.Grant[1].SealFrom.Add(keyring.GrantLife).UTC().Format(time.RFC3339)
-	refused(t, s.Install, old[1]+" of grant is needed until "+date, "prune", ring, old[1])
-	refused(t, s.Install, newest+" of grant is sealing", "prune", ring, newest)
+	keysRefused(t, s.Install, old[1]+" of grant is needed until "+date, "prune", ring, old[1])
+	keysRefused(t, s.Install, newest+" of grant is sealing", "prune", ring, newest)
 
 	// After the longest life they go, and nobody notices.
 	pruned := s.ring(t, func(r *keyring.Ring) { back(r, keyring.FlowLife) })
@@ -180,8 +180,8 @@ func TestKeys_revoke(t *testing.T) {
 	b := s.Start().Ready()
 	old := b.Revision().KeyIDs
 	begun, token := s.begin(t, s.web()), login(t, s.web())
-	refused(t, s.Install, `no key "nosuchkey"`, "revoke", ring, "nosuchkey")
-	refused(t, s.Install, "keys revoke --help", "revoke", ring)
+	keysRefused(t, s.Install, `no key "nosuchkey"`, "revoke", ring, "nosuchkey")
+	keysRefused(t, s.Install, "keys revoke --help", "revoke", ring)
 
 	said := keys(t, s.Install, "revoke", ring, old[0], old[1])
 	for _, want := range []string{
@@ -228,15 +228,15 @@ func TestKeys_file(t *testing.T) {
 		t.Errorf("the file has mode %v, %v, want what it had", info.Mode(), err)
 	}
 	before := in.Read("keyring.json")
-	refused(t, in, "waits already", "add", ring, "--ring", "flow")
-	refused(t, in, "--ring must be flow or grant", "add", ring)
-	refused(t, in, "--seal-in must not be negative", "rotate", ring, "--seal-in", "-1s")
-	refused(t, in, "name the FILE", "list")
-	refused(t, in, "NAMESPACE/NAME", "list", "--secret", "x")
-	refused(t, in, "--kubeconfig goes with --secret", "list", ring, "--kubeconfig", "x")
-	refused(t, in, "no such file", "rotate", in.Path("nowhere.json"))
+	keysRefused(t, in, "waits already", "add", ring, "--ring", "flow")
+	keysRefused(t, in, "--ring must be flow or grant", "add", ring)
+	keysRefused(t, in, "--seal-in must not be negative", "rotate", ring, "--seal-in", "-1s")
+	keysRefused(t, in, "name the FILE", "list")
+	keysRefused(t, in, "NAMESPACE/NAME", "list", "--secret", "x")
+	keysRefused(t, in, "--kubeconfig goes with --secret", "list", ring, "--kubeconfig", "x")
+	keysRefused(t, in, "no such file", "rotate", in.Path("nowhere.json"))
 	in.Write("keyring.json.new", "")
-	refused(t, in, "another command changes the ring", "rotate", ring)
+	keysRefused(t, in, "another command changes the ring", "rotate", ring)
 	in.Remove("keyring.json.new")
 	if after := in.Read("keyring.json"); after != before {
 		t.Error("a refused command changed the ring")
