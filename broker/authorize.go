@@ -32,6 +32,7 @@ type authorization struct {
 	endpoint vendor.Endpoint
 	scopes   []string
 	resource []string
+	trace    string
 }
 
 // authorize starts a login (RFC 6749 section 4.1.1): it answers with a page
@@ -49,6 +50,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 	if err := s.checkRequest(r, a); err != nil {
 		return &redirectError{to: a.back, err: oauth.AsError(err), ask: a.client.SelfRegistered}
 	}
+	a.trace = s.traceContext(r)
 	passed := passedOn(a.vendor, p)
 	if s.needsConsent(r, a) {
 		return s.showConsent(w, r, a, passed)
@@ -121,7 +123,7 @@ func (s *Server) checkRequest(r *request, a *authorization) error {
 func (a *authorization) ask() ask {
 	return ask{
 		Binding: runtimeconfig.NewBinding(a.vendor, a.endpoint.Credential), Client: a.client.ID, SelfRegistered: a.client.SelfRegistered,
-		RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"), Scopes: a.scopes, Resource: a.resource,
+		RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"), Scopes: a.scopes, Resource: a.resource, Trace: a.trace,
 	}
 }
 

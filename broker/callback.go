@@ -33,6 +33,7 @@ func (s *Server) callback(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	s.span(r, l.Trace)
 	e, back, err := s.trustAsk(r, l.ask)
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (s *Server) callback(w http.ResponseWriter, r *request) error {
 	}
 	return s.returnCode(w, r, back, &grantedCode{
 		ID: l.ID, Binding: l.Binding, Client: l.Client, RedirectURI: l.RedirectURI, Challenge: l.Challenge, Scopes: l.Scopes,
-		Resource: l.Resource, Callback: l.Callback, Verifier: l.Verifier, Nonce: l.Nonce, Code: code, Captured: captured(e.Vendor, p),
+		Resource: l.Resource, Callback: l.Callback, Verifier: l.Verifier, Nonce: l.Nonce, Code: code, Captured: captured(e.Vendor, p), Trace: s.traceContext(r),
 		lifetime: s.codeLifetime(e.Vendor),
 	})
 }

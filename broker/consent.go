@@ -125,6 +125,7 @@ func (s *Server) consent(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	s.span(r, c.Trace)
 	e, back, err := s.trustAsk(r, c.ask)
 	if err != nil {
 		return err

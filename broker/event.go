@@ -49,6 +49,9 @@ func knownMethod(m string) string {
 	return "OTHER"
 }
 
+// probe tells of a request that only asks whether the broker is well.
+func (e *event) probe() bool { return e.pattern == "/healthz" || e.pattern == "/readyz" }
+
 // fail notes an error.
 func (e *event) fail(code string, cause error) {
 	e.outcome = code
@@ -69,9 +72,10 @@ func (s *Server) finish(r *request, w *statusWriter) {
 	}
 	took := s.Now().Sub(ev.start)
 	s.metrics.observeRequest(ev, w.status, took)
+	s.endSpan(r, w.status)
 	level := slog.LevelInfo
 	switch {
-	case ev.pattern == "/healthz" || ev.pattern == "/readyz":
+	case ev.probe():
 		level = slog.LevelDebug
 	case w.status >= 500:
 		level = slog.LevelError

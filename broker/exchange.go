@@ -30,6 +30,8 @@ type grantedCode struct {
 	Nonce       string                `json:"no,omitempty"`
 	Code        string                `json:"co"`
 	Captured    map[string]string     `json:"ca,omitempty"`
+	// Trace is the context of the trace that the login is.
+	Trace string `json:"tp,omitempty"`
 	// lifetime of the code, for whoever seals it.
 	lifetime time.Duration
 }
@@ -73,6 +75,7 @@ func (s *Server) openCode(r *request, t *tokenRequest) (*grantedCode, error) {
 	if err := r.keys.Open(seal.Code, code, "", g); err != nil {
 		return nil, oauth.Errorf(oauth.InvalidGrant, "code is not valid, or has expired").Because(err)
 	}
+	s.span(r, g.Trace)
 	verifier, uri := t.params.Get("code_verifier"), t.params.Get("redirect_uri")
 	switch {
 	case g.Client != t.client.ID:

@@ -25,6 +25,8 @@ type ask struct {
 	Challenge      string   `json:"ch"`
 	Scopes         []string `json:"sc,omitempty"`
 	Resource       []string `json:"re,omitempty"`
+	// Trace is the context of the trace that the login is.
+	Trace string `json:"tp,omitempty"`
 }
 
 // login is one login in flight. It travels in a sealed cookie of the browser.

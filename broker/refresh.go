@@ -16,6 +16,7 @@ import (
 
 // redeemRefreshToken is the refresh_token grant (RFC 6749 section 6).
 func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenRequest) error {
+	s.span(r, "")
 	token := t.params.Get("refresh_token")
 	if token == "" {
 		return oauth.Errorf(oauth.InvalidRequest, "refresh_token is missing")

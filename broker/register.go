@@ -151,6 +151,7 @@ func (s *Server) readRegistration(w http.ResponseWriter, r *request) error {
 // registerAtVendor registers an OAuth app at the vendor, with the broker's
 // redirect URI, and returns the vendor's answer as it is.
 func (s *Server) registerAtVendor(w http.ResponseWriter, r *request, name json.RawMessage, members map[string]json.RawMessage) error {
+	s.span(r, "")
 	v, err := s.registrableVendor(r, name)
 	if err != nil {
 		return err

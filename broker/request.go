@@ -5,6 +5,8 @@ package broker
 import (
 	"net/http"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -17,6 +19,8 @@ type request struct {
 	config *runtimeconfig.Snapshot
 	keys   *seal.Ring
 	event  *event
+	// span is the request's part of a trace; nil until it begins.
+	span trace.Span
 	// params are the form, for handlers that pass it on.
 	params oauth.Params
 }

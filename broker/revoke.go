@@ -118,6 +118,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *request) error {
 // a sealed refresh token by what it seals, a vendor's raw token by its client
 // being the only one on a BYOC credential.
 func (s *Server) ownToken(r *request) (*tokenRequest, *ownedToken, error) {
+	s.span(r, "")
 	t, err := s.readTokenRequest(r)
 	if err != nil {
 		return t, nil, err

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/live"
@@ -36,14 +38,17 @@ type Config struct {
 	Config *live.Config
 	// Keys seal what is in flight.
 	Keys *seal.Keys
-	// Once takes one-time things.
+	// Once takes one-time things, where there is no Shared.
 	Once once.Store
-	// Shared is what the replicas share through Redis; nil without.
+	// Shared is what the replicas share through Redis, and takes one-time things;
+	// nil without.
 	Shared Shared
 	// Registry gets the metrics; the admin handler serves it.
 	Registry *prometheus.Registry
 	// Logger gets one event per request.
 	Logger *slog.Logger
+	// Tracing makes spans of requests and of calls to vendors; nil makes none.
+	Tracing trace.TracerProvider
 	// Now is the clock.
 	Now func() time.Time
 	// Registration says who may register clients at the broker (RFC 7591).
@@ -105,6 +110,7 @@ type Server struct {
 	auth     client.Authenticator
 	vendors  *vendor.Client
 	metrics  *metrics
+	tracer   trace.Tracer
 	pages    *pages
 	limiters limiters
 	draining atomic.Bool
@@ -128,9 +134,16 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, metrics: newMetrics(c), pages: pages, limiters: newLimiters(c)}
+	if c.Shared != nil {
+		redis := newCounted(c.Shared, c.Registry)
+		c.Shared, c.Once = redis, redis
+	}
+	if c.Tracing == nil {
+		c.Tracing = noop.NewTracerProvider()
+	}
+	s := &Server{Config: c, metrics: newMetrics(c), tracer: c.Tracing.Tracer(tracerName), pages: pages, limiters: newLimiters(c)}
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
-	s.vendors = vendor.NewClient(c.Now, s.metrics.observeCall)
+	s.vendors = vendor.NewClient(c.Now, s.observeCall)
 	s.vendors.Calls = c.Limits.VendorCalls
 	return s, nil
 }

@@ -23,6 +23,14 @@ type Metrics struct {
 	BrokersReady      prometheus.Gauge
 }
 
+// The results of a publication, as Publishes counts them.
+const (
+	resultPublished = "published"
+	resultUnchanged = "unchanged"
+	resultConflict  = "conflict"
+	resultError     = "error"
+)
+
 // NewMetrics makes the metrics and registers them.
 func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	seconds := []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -45,6 +53,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help: "1 while the key ring has this problem."}, []string{"reason"}),
 		BrokersReady: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_brokers_ready",
 			Help: "Ready brokers at the last poll."}),
+	}
+	for _, result := range []string{resultPublished, resultUnchanged, resultConflict, resultError} {
+		m.Publishes.WithLabelValues(result) // an alert on the increase must see the first one, too
 	}
 	for _, c := range []prometheus.Collector{m.Publishes, m.PublishSeconds, m.TranslateSeconds, m.Objects,
 		m.PublishedSequence, m.Shards, m.RetiredShards, m.KeyRingProblem, m.BrokersReady} {

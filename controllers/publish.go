@@ -94,14 +94,14 @@ func (p *Publisher) Publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	result, wrote, err := p.publish(ctx, items)
 	switch {
 	case errors.Is(err, errConflict):
-		p.Metrics.Publishes.WithLabelValues("conflict").Inc()
+		p.Metrics.Publishes.WithLabelValues(resultConflict).Inc()
 	case err != nil:
-		p.Metrics.Publishes.WithLabelValues("error").Inc()
+		p.Metrics.Publishes.WithLabelValues(resultError).Inc()
 	case wrote:
-		p.Metrics.Publishes.WithLabelValues("published").Inc()
+		p.Metrics.Publishes.WithLabelValues(resultPublished).Inc()
 		p.Metrics.PublishSeconds.Observe(p.Now().Sub(start).Seconds())
 	default:
-		p.Metrics.Publishes.WithLabelValues("unchanged").Inc()
+		p.Metrics.Publishes.WithLabelValues(resultUnchanged).Inc()
 	}
 	if err != nil {
 		p.state = nil

@@ -25,8 +25,8 @@ import (
 type Client struct {
 	// Now is the clock.
 	Now func() time.Time
-	// Observe is told of every call, for metrics. It may be nil.
-	Observe func(call Call)
+	// Observe is told of every call after it, for metrics and traces. It may be nil.
+	Observe func(ctx context.Context, call Call)
 	// Calls is how many calls to one vendor may be under way at once, and how many
 	// more may wait for a moment; 0 is no limit.
 	Calls int
@@ -45,7 +45,7 @@ type Call struct {
 }
 
 // NewClient makes a Client.
-func NewClient(now func() time.Time, observe func(Call)) *Client {
+func NewClient(now func() time.Time, observe func(context.Context, Call)) *Client {
 	return &Client{Now: now, Observe: observe}
 }
 
@@ -89,7 +89,7 @@ func (c *Client) observed(ctx context.Context, e Endpoint, leg string, call func
 		} else if err != nil {
 			outcome = OutcomeMalformed
 		}
-		c.Observe(Call{Vendor: e.Vendor.Name, Leg: leg, Outcome: outcome, Took: c.Now().Sub(start)})
+		c.Observe(ctx, Call{Vendor: e.Vendor.Name, Leg: leg, Outcome: outcome, Took: c.Now().Sub(start)})
 	}
 	return res, err
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/kms"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
+	"github.com/oauthbroker/oauth-broker/internal/tracing"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
@@ -65,6 +67,7 @@ type options struct {
 	shutdownTimeout    time.Duration
 	logLevel           string
 	pprof              bool
+	otlpEndpoint       string
 }
 
 func newServe() *cobra.Command {
@@ -108,6 +111,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 65*time.Second, "time that requests under way have to end after that; a vendor may take 60 s")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.pprof, "pprof", false, "serve CPU and memory profiles at /debug/pprof/ on the admin listener, for go tool pprof")
+	f.StringVar(&o.otlpEndpoint, "otlp-endpoint", "", "base URL of an OpenTelemetry collector that takes traces over OTLP/HTTP, http(s)://host[:port]; none exports nothing, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
 	return c
 }
 
@@ -178,10 +182,14 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	traces, flush, err := tracing.New(ctx, o.otlpEndpoint, log)
+	if err != nil {
+		return fmt.Errorf("--otlp-endpoint: %w", err)
+	}
 	config := &live.Config{}
 	server, err := broker.New(broker.Config{
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
-		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Now: time.Now,
+		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Tracing: traces, Now: time.Now,
 		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies, Profiling: o.pprof,
 		Limits: o.limits,
 	})
@@ -193,7 +201,7 @@ func serve(ctx context.Context, o options) error {
 		return err
 	}
 	log.InfoContext(ctx, "starting", "version", version.Get().String(), "publicURL", o.publicURL, "listen", o.listen, "adminListen", o.adminListen)
-	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, log: log})
+	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, registry: registry, flush: flush, log: log})
 }
 
 // openKeys reads the key ring. One that is wrapped is read while the broker runs:
@@ -281,15 +289,18 @@ func documents(o options) *client.Documents {
 }
 
 type parts struct {
-	server *broker.Server
-	keys   *seal.Keys
-	config *live.Config
-	source source
-	log    *slog.Logger
+	server   *broker.Server
+	keys     *seal.Keys
+	config   *live.Config
+	source   source
+	registry *prometheus.Registry
+	// flush sends what is left of the traces.
+	flush func(context.Context) error
+	log   *slog.Logger
 }
 
 func run(ctx context.Context, o options, p parts) error {
-	public, certificate, err := publicListener(ctx, o, p.log)
+	public, certificate, err := publicListener(ctx, o, p)
 	if err != nil {
 		return err
 	}
@@ -344,7 +355,13 @@ func stop(o options, p parts, public, admin *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("--shutdown-timeout: requests were still under way after %s", o.shutdownTimeout)
 	}
-	return errors.Join(err, admin.Close())
+	err = errors.Join(err, admin.Close())
+	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if flushed := p.flush(last); flushed != nil {
+		p.log.Warn("the last traces are lost", "error", flushed)
+	}
+	return err
 }
 
 func closed(err error) error {
@@ -367,7 +384,7 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // publicListener listens, and reads the certificate where there is one.
-func publicListener(ctx context.Context, o options, log *slog.Logger) (net.Listener, *tls.Config, error) {
+func publicListener(ctx context.Context, o options, p parts) (net.Listener, *tls.Config, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--listen: %w", err)
@@ -381,8 +398,25 @@ func publicListener(ctx context.Context, o options, log *slog.Logger) (net.Liste
 	}
 	go func() {
 		if err := certs.Start(ctx); err != nil {
-			log.ErrorContext(ctx, "TLS certificate is not watched any more", "error", err)
+			p.log.ErrorContext(ctx, "TLS certificate is not watched any more", "error", err)
 		}
 	}()
+	p.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oauth_broker_tls_certificate_not_after_timestamp_seconds", Help: "When the certificate of the public listener expires. Absent where something else ends TLS.",
+	}, func() float64 { return notAfter(certs) }))
 	return l, &tls.Config{GetCertificate: certs.GetCertificate, MinVersion: tls.VersionTLS12}, nil
+}
+
+// notAfter is when the certificate that is served now expires; 0 where nobody
+// can tell.
+func notAfter(certs *certwatcher.CertWatcher) float64 {
+	served, err := certs.GetCertificate(nil)
+	if err != nil || len(served.Certificate) == 0 {
+		return 0
+	}
+	leaf, err := x509.ParseCertificate(served.Certificate[0])
+	if err != nil {
+		return 0
+	}
+	return float64(leaf.NotAfter.Unix())
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,17 +27,22 @@ type source func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error
 
 // newSource makes the source that the flags name.
 func newSource(o options, keys *seal.Keys, registry *prometheus.Registry, log *slog.Logger) (source, error) {
+	var confirmed atomic.Int64
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oauth_broker_config_confirmed_timestamp_seconds", Help: "When the source of configuration was last read and what is served found to be current; 0 before the first time.",
+	}, func() float64 { return float64(confirmed.Load()) }))
+	onCurrent := func() { confirmed.Store(time.Now().Unix()) }
 	if o.config != "" {
-		return newFileSource(o, log)
+		return newFileSource(o, onCurrent, log)
 	}
-	return newKubeSource(o, keys, registry, log)
+	return newKubeSource(o, kubeParts{keys: keys, registry: registry, onCurrent: onCurrent, log: log})
 }
 
-func newFileSource(o options, log *slog.Logger) (source, error) {
+func newFileSource(o options, onCurrent func(), log *slog.Logger) (source, error) {
 	s, err := filesource.New(filesource.Options{
 		Dir:       o.config,
 		Settings:  translate.Settings{BrokerClass: o.brokerClass, PublicURL: o.publicURL, OperatorNamespace: o.namespace},
-		LookupEnv: os.LookupEnv, Now: time.Now, Logger: log,
+		LookupEnv: os.LookupEnv, Now: time.Now, Logger: log, OnCurrent: onCurrent,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
@@ -48,11 +54,19 @@ func newFileSource(o options, log *slog.Logger) (source, error) {
 			return fmt.Errorf("--config: %w", err)
 		}
 		set(first)
+		onCurrent()
 		return ended(s.Run(ctx, set))
 	}, nil
 }
 
-func newKubeSource(o options, keys *seal.Keys, registry *prometheus.Registry, log *slog.Logger) (source, error) {
+type kubeParts struct {
+	keys      *seal.Keys
+	registry  *prometheus.Registry
+	onCurrent func()
+	log       *slog.Logger
+}
+
+func newKubeSource(o options, p kubeParts) (source, error) {
 	config, err := restConfig(o.kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig: %w", err)
@@ -60,13 +74,16 @@ func newKubeSource(o options, keys *seal.Keys, registry *prometheus.Registry, lo
 	problems := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "oauth_broker_config_problems_total", Help: "Published configurations that could not be loaded, by reason; the last good one went on serving.",
 	}, []string{"reason"})
-	registry.MustRegister(problems)
+	p.registry.MustRegister(problems)
+	for _, reason := range kubesource.Problems() { // an alert on the increase must see the first one, too
+		problems.WithLabelValues(reason)
+	}
 	ko := kubesource.Options{
-		Config: config, Namespace: o.publishedNamespace, Log: log,
+		Config: config, Namespace: o.publishedNamespace, Log: p.log, OnCurrent: p.onCurrent,
 		Snapshot:  runtimeconfig.Options{LookupEnv: os.LookupEnv, Now: time.Now},
 		OnProblem: func(reason string) { problems.WithLabelValues(reason).Inc() },
 	}
-	kept := &lastGood{path: o.lastGood, keys: keys, now: time.Now, log: log}
+	kept := &lastGood{path: o.lastGood, keys: p.keys, now: time.Now, log: p.log}
 	if o.lastGood != "" {
 		ko.Save, ko.Restore = kept.Save, kept.Restore
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	Now func() time.Time
 	// Logger says which objects are not good; nil says nothing.
 	Logger *slog.Logger
+	// OnCurrent is called after every look that found what is served to be what
+	// the directory says; may be nil.
+	OnCurrent func()
 	// Interval between looks at the directory; zero is a second.
 	Interval time.Duration
 }
@@ -81,6 +84,9 @@ func New(o Options) (*Source, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.OnCurrent == nil {
+		o.OnCurrent = func() {}
 	}
 	if o.Interval == 0 {
 		o.Interval = time.Second
@@ -128,6 +134,9 @@ func (s *Source) Run(ctx context.Context, apply func(*runtimeconfig.Snapshot)) e
 		s.report(err)
 		if snapshot != nil && snapshot.Revision != before {
 			apply(snapshot)
+		}
+		if err == nil {
+			s.o.OnCurrent()
 		}
 		select {
 		case <-ctx.Done():

@@ -26,10 +26,12 @@ const rereads = 3
 func (s *Source) take(ctx context.Context, object *corev1.Secret) error {
 	for range rereads {
 		if s.stale(object) {
+			s.OnCurrent()
 			return nil
 		}
 		err := s.load(ctx, object)
 		if err == nil {
+			s.OnCurrent()
 			return nil
 		}
 		p, ok := errors.AsType[*problem](err)

@@ -46,6 +46,11 @@ const (
 	ProblemLastGood = "last_good"
 )
 
+// Problems are all the reasons.
+func Problems() []string {
+	return []string{ProblemAPI, ProblemNoIndex, ProblemMalformed, ProblemShardGone, ProblemLastGood}
+}
+
 // Options of a Source. Config, Namespace and Snapshot.Now are required.
 type Options struct {
 	// Config of the API server. Client-side throttling is turned off.
@@ -58,6 +63,9 @@ type Options struct {
 	Log *slog.Logger
 	// OnProblem is called with a reason when something went wrong; may be nil.
 	OnProblem func(reason string)
+	// OnCurrent is called whenever it was seen that what is served is what is
+	// published, about every 30 seconds; may be nil.
+	OnCurrent func()
 	// Save keeps a document that was loaded, and Restore gives the last one kept,
 	// for a start while the API server is away. Both may be nil.
 	Save    func(index runtimeconfig.Index, shards map[string][]byte) error
@@ -103,6 +111,9 @@ func New(o Options) (*Source, error) {
 	}
 	if o.OnProblem == nil {
 		o.OnProblem = func(string) {}
+	}
+	if o.OnCurrent == nil {
+		o.OnCurrent = func() {}
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oauthbroker/oauth-broker/broker"
 	"github.com/oauthbroker/oauth-broker/broker/client"
@@ -74,6 +75,8 @@ type Options struct {
 	Limits broker.Limits
 	// TrustedProxies are believed about whom they forward for.
 	TrustedProxies []netip.Prefix
+	// Tracing makes the spans of a replica; nil makes none.
+	Tracing func(number int) trace.TracerProvider
 	// CORSOrigins may call token, register and the like from scripts.
 	CORSOrigins []string
 }
@@ -137,9 +140,13 @@ func (h *Harness) startReplica(number int) *replica {
 	}
 	log := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	taken, shared := h.once()
+	var spans trace.TracerProvider
+	if h.options.Tracing != nil {
+		spans = h.options.Tracing(number)
+	}
 	r.server, err = broker.New(broker.Config{
 		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: taken, Shared: shared, Registry: prometheus.NewRegistry(),
-		Logger: log.With("replica", number), Now: now, Lifetimes: h.options.Lifetimes,
+		Logger: log.With("replica", number), Tracing: spans, Now: now, Lifetimes: h.options.Lifetimes,
 		Registration: h.options.Registration, Documents: h.documents(), CORSOrigins: h.options.CORSOrigins,
 		Limits: h.options.Limits, TrustedProxies: h.options.TrustedProxies,
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,9 @@ func TestRedTeam_K04_TakesAreClosed(t *testing.T) {
 				t.Errorf("authorize takes nothing, but answers %d", r.Status)
 			}
 			h.wantCalls(t, "meanwhile", fakevendor.Token, 0)
+			if !regexp.MustCompile(`oauth_broker_redis_errors_total\{operation="take"\} [1-9]`).MatchString(h.Metrics()) {
+				t.Error("oauth_broker_redis_errors_total counts no take that failed")
+			}
 			f.end(h)
 
 			if f.late {
