@@ -24,7 +24,7 @@ FUZZTIME ?= 10s
 # What `make generate` writes; `make verify` fails where it differs from Git.
 GENERATED := api charts config/crd config/rbac docs/reference docs/vendors/README.md \
 	go.mod go.sum hack/tools/go.mod hack/tools/go.sum hack/controlplane/go.mod hack/controlplane/go.sum \
-	$(foreach m,cluster image tools/helm,hack/$(m)/go.mod hack/$(m)/go.sum)
+	$(foreach m,hack/cluster hack/image hack/tools/helm test/alerts,$(m)/go.mod $(m)/go.sum)
 
 .PHONY: help
 help: ## Show this list.
@@ -85,6 +85,7 @@ redis-server: ## Install Debian's redis-server where the command is missing; its
 test-unit: redis-server ## Run the tests that need no control plane, with the race detector.
 	@$(STEP) 'unit tests' go test -race -timeout=10m $$(go list ./... | grep -v -e '/test/integration' -e '/test/imports$$')
 	@$(STEP) 'image tests' go -C hack/image test -timeout=10m ./...
+	@$(STEP) 'alerts and dashboard' go -C test/alerts test -timeout=10m ./...
 
 .PHONY: test-integration
 test-integration: controlplane ## Run the tests against a real API server, with the race detector.
@@ -137,13 +138,14 @@ generate: ## Write deep copies, CRDs, RBAC and the API reference from the Go typ
 	@$(STEP) 'generate API reference' $(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml \
 		--renderer=markdown --output-path=docs/reference/api.md --log-level=ERROR
 	@$(STEP) 'generate vendor index' go run ./hack/vendordocs
+	@$(STEP) 'generate references' go run ./hack/reference
 
 .PHONY: tidy
 tidy: ## Tidy every module of this repository.
 	@$(STEP) 'tidy' go mod tidy
 	@$(STEP) 'tidy hack/tools' go -C hack/tools mod tidy
 	@$(STEP) 'tidy hack/controlplane' go -C hack/controlplane mod tidy
-	@for m in cluster image tools/helm; do $(STEP) "tidy hack/$$m" go -C hack/$$m mod tidy || exit 1; done
+	@for m in hack/cluster hack/image hack/tools/helm test/alerts; do $(STEP) "tidy $$m" go -C $$m mod tidy || exit 1; done
 
 .PHONY: verify
 verify: generate tidy ## Generate and tidy, then fail if that changed a file.

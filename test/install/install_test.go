@@ -55,6 +55,7 @@ broker:
   priorityClassName: important
   autoscaling: {enabled: true}
 ingress: {enabled: true, className: nginx, tlsSecretName: public-tls}
+tracing: {endpoint: "http://collector.monitoring:4318"}
 networkPolicy: {metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
 metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}
 `
@@ -94,6 +95,7 @@ func TestTemplate_everything(t *testing.T) {
 	for _, want := range []string{
 		"--redis-url=/etc/oauth-broker/redis/url", "--registration-token=/etc/oauth-broker/registration/token", "--client-id-metadata-documents",
 		"--watch-namespaces=team-a,team-b", "oauth-broker@sha256:0123", "example.com/role: broker", "--cors-origin=https://app.example.com",
+		"--otlp-endpoint=http://collector.monitoring:4318", "port: 4318", "runbook_url: \"https://github.com/oauthbroker/oauth-broker/blob/main/docs/runbooks/OAuthBrokerDown.md\"",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not rendered", want)

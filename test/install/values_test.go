@@ -50,6 +50,9 @@ func TestValues_refused(t *testing.T) {
 		"weaker pod security":      {"broker: {securityContext: {privileged: true}}", "'securityContext' not allowed"},
 		"host network":             {"broker: {hostNetwork: true}", "'hostNetwork' not allowed"},
 		"a class that is no name":  {"brokerClass: My_Class", "/brokerClass"},
+		"a collector with a user":  {"tracing: {endpoint: 'https://me:secret@collector:4318'}", "/tracing/endpoint"},
+		"a collector over grpc":    {"tracing: {endpoint: 'collector:4317'}", "/tracing/endpoint"},
+		"runbooks that end with /": {"metrics: {prometheusRule: {runbookURL: 'https://wiki.example.com/'}}", "runbookURL"},
 		"a policy without vendors": {"networkPolicy: {vendorPorts: []}", "vendorPorts"},
 	} {
 		t.Run(name, func(t *testing.T) {

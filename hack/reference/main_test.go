@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestGenerate: all of the code can be read. That the pages are committed as they
+// are made is for `make verify`.
+func TestGenerate(t *testing.T) {
+	pages, err := generate(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{
+		"metrics.md": {"| `oauth_broker_requests_total` | counter | `route`, `status`, `outcome`, `vendor` |", "| `oauth_broker_redis_up` | gauge |  |", "| `oauth_broker_operator_publish_seconds` | histogram |"},
+		"events.md":  {"| request | by status | `requestID`,", "| key ring reloaded | INFO | `keyIDs` |", "| published | INFO |", "| Reconcile | an object of ours | Warning |"},
+	} {
+		for _, w := range want {
+			if !strings.Contains(string(pages[name]), w) {
+				t.Errorf("%s has no %q", name, w)
+			}
+		}
+	}
+}
