@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/once"
 )
 
@@ -25,7 +26,7 @@ func newCounted(s Shared, reg *prometheus.Registry) counted {
 	c := counted{s, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "oauth_broker_redis_errors_total", Help: "Calls of Redis that failed, by operation. Absent without Redis.",
 	}, []string{"operation"})}
-	for _, operation := range []string{"take", "release", "raise", "mark", "once"} {
+	for _, operation := range []string{"take", "release", "raise", "mark", "once", "spend"} {
 		c.errors.WithLabelValues(operation)
 	}
 	reg.MustRegister(c.errors)
@@ -58,6 +59,12 @@ func (c counted) Raise(ctx context.Context, key string, n int64, ttl time.Durati
 func (c counted) Mark(ctx context.Context, key string) (int64, error) {
 	n, err := c.Shared.Mark(ctx, key)
 	return n, c.count("mark", err)
+}
+
+// Spend implements Shared.
+func (c counted) Spend(ctx context.Context, key string, r limit.Rate) (time.Duration, error) {
+	wait, err := c.Shared.Spend(ctx, key, r)
+	return wait, c.count("spend", err)
 }
 
 // Once implements Shared. An error of the work is not one of Redis.

@@ -130,7 +130,7 @@ func TestRules_tellWhatToDo(t *testing.T) {
 	}
 	used := regexp.MustCompile(`\$labels\.(\w+)`)
 	for _, r := range rules(t) {
-		if !slices.Contains([]string{"warning", "critical"}, r.Labels["severity"]) {
+		if !slices.Contains([]string{"info", "warning", "critical"}, r.Labels["severity"]) {
 			t.Errorf("%s: severity %q", r.Alert, r.Labels["severity"])
 		}
 		if !strings.HasSuffix(r.Annotations["summary"], ".") {
