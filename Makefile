@@ -129,7 +129,7 @@ fmt: ## Format the Go files.
 	@$(TOOL) golangci-lint fmt
 
 .PHONY: generate
-generate: ## Write deep copies, CRDs, RBAC and the API reference from the Go types.
+generate: ## Write deep copies, CRDs, RBAC and the references from the Go code.
 	@$(STEP) 'generate deep copies' $(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	@$(STEP) 'generate CRDs' $(TOOL) controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(STEP) 'generate RBAC' $(TOOL) controller-gen rbac:roleName=oauth-broker-manager paths=./controllers/... output:rbac:dir=config/rbac
@@ -139,6 +139,7 @@ generate: ## Write deep copies, CRDs, RBAC and the API reference from the Go typ
 		--renderer=markdown --output-path=docs/reference/api.md --log-level=ERROR
 	@$(STEP) 'generate vendor index' go run ./hack/vendordocs
 	@$(STEP) 'generate references' go run ./hack/reference
+	@$(STEP) 'generate command references' go test -count=1 -run '^TestReference$$' ./cmd/... -update
 
 .PHONY: tidy
 tidy: ## Tidy every module of this repository.

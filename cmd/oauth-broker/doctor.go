@@ -30,19 +30,19 @@ names and keys are shown.
 
 Checks, by the name that each line begins with:
 
-  api-server    the API server answers
-  clock         this machine, the API server and the broker agree on the time
-  crds          the three kinds are installed
-  deployment    operator and brokers are there and ready
-  version       they run one image
-  secret        key ring, certificate, index and vendors' Secrets have their keys
-  key-ring      ids and ages of the sealing keys; every pod holds them all
-  certificate   the broker's certificate is for its host, and not about to expire
-  object        conditions of OAuthVendors, BYOCCredentials and BrokerClients
-  redirect-uri  what to register at which vendor
-  vendor-host   vendors' hosts can be reached, from this machine
-  pod           each broker serves what is published
-  broker-url    the public URL leads to a broker that is ready
+    api-server    the API server answers
+    clock         this machine, the API server and the broker agree on the time
+    crds          the three kinds are installed
+    deployment    operator and brokers are there and ready
+    version       they run one image
+    secret        key ring, certificate, index and vendors' Secrets have their keys
+    key-ring      ids and ages of the sealing keys; every pod holds them all
+    certificate   the broker's certificate is for its host, and not about to expire
+    object        conditions of OAuthVendors, BYOCCredentials and BrokerClients
+    redirect-uri  what to register at which vendor
+    vendor-host   vendors' hosts can be reached, from this machine
+    pod           each broker serves what is published
+    broker-url    the public URL leads to a broker that is ready
 
 A problem makes the exit code 1, a note does not. You need get and list on these
 objects; what you may not see is a note. Pods are asked through the API server

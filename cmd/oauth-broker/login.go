@@ -38,17 +38,17 @@ browser comes back to a port of this machine. PKCE, state and iss are checked.
 What came back is shown masked.
 
 Without --client-id the client registers itself, where the broker and the vendor
-allow that. Otherwise use a BrokerClient such as this one; its client id is
-<namespace>.<name>, here team-a.cli:
+allow that. Otherwise use a BrokerClient such as this one; its client id is its
+namespace and name, here team-a.cli:
 
-  apiVersion: oauthbroker.dev/v1alpha1
-  kind: BrokerClient
-  metadata: {name: cli, namespace: team-a}
-  spec:
-    applicationType: Native              # any port of the loopback address
-    redirectURIs: ["http://127.0.0.1/callback"]
-    authentication: {method: None}
-    vendors: [{name: github}]
+    apiVersion: oauthbroker.dev/v1alpha1
+    kind: BrokerClient
+    metadata: {name: cli, namespace: team-a}
+    spec:
+      applicationType: Native              # any port of the loopback address
+      redirectURIs: ["http://127.0.0.1/callback"]
+      authentication: {method: None}
+      vendors: [{name: github}]
 
 The secret of a confidential client comes from a file (--client-secret-file, - is
 standard input) or from ` + secretVariable + `, never from an argument, which
