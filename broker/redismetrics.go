@@ -41,18 +41,20 @@ func (c counted) count(operation string, err error) error {
 }
 
 // Take implements once.Store.
-func (c counted) Take(ctx context.Context, key string, ttl time.Duration) error {
-	return c.count("take", c.Shared.Take(ctx, key, ttl))
+func (c counted) Take(ctx context.Context, key string, ttl time.Duration) (once.Receipt, error) {
+	r, err := c.Shared.Take(ctx, key, ttl)
+	return r, c.count("take", err)
 }
 
 // Release implements once.Store.
-func (c counted) Release(ctx context.Context, key string) error {
-	return c.count("release", c.Shared.Release(ctx, key))
+func (c counted) Release(ctx context.Context, r once.Receipt) error {
+	return c.count("release", c.Shared.Release(ctx, r))
 }
 
 // Raise implements Shared.
-func (c counted) Raise(ctx context.Context, key string, n int64, ttl time.Duration) error {
-	return c.count("raise", c.Shared.Raise(ctx, key, n, ttl))
+func (c counted) Raise(ctx context.Context, key string, n int64, ttl time.Duration) (bool, error) {
+	raised, err := c.Shared.Raise(ctx, key, n, ttl)
+	return raised, c.count("raise", err)
 }
 
 // Mark implements Shared.
