@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"maps"
 	"net/http"
 
 	"go.opentelemetry.io/otel/trace"
@@ -69,20 +70,28 @@ func (r *request) missing() string {
 	return ""
 }
 
-func (s *Server) commonHeaders(h http.Header, id string) {
+// everyAnswer is the headers of every answer. Answers share the values: a header
+// of one is replaced or added to, which leaves the others' as they are.
+func everyAnswer(development bool) http.Header {
+	h := http.Header{}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
+	if !development {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	return h
+}
+
+func (s *Server) commonHeaders(h http.Header, id string) {
+	maps.Copy(h, s.headers)
 	h.Set("X-Request-Id", id)
 	if s.draining.Load() {
 		// The client's next request goes to another replica; the connection is not
 		// cut under a request that is on its way.
 		h.Set("Connection", "close")
-	}
-	if !s.Development {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }
 

@@ -81,7 +81,7 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	if t.client.Encryption != nil {
 		return writeEncrypted(w, t.client.Encryption, members)
 	}
-	writeJSON(w, http.StatusOK, members)
+	writeBytes(w, http.StatusOK, oauth.EncodeObject(members))
 	return nil
 }
 

@@ -113,6 +113,8 @@ type Server struct {
 	tracer   trace.Tracer
 	pages    *pages
 	limiters limiters
+	// headers are those of every answer.
+	headers  http.Header
 	draining atomic.Bool
 }
 
@@ -141,7 +143,7 @@ func New(c Config) (*Server, error) {
 	if c.Tracing == nil {
 		c.Tracing = noop.NewTracerProvider()
 	}
-	s := &Server{Config: c, metrics: newMetrics(c), tracer: c.Tracing.Tracer(tracerName), pages: pages, limiters: newLimiters(c)}
+	s := &Server{Config: c, metrics: newMetrics(c), tracer: c.Tracing.Tracer(tracerName), pages: pages, headers: everyAnswer(c.Development), limiters: newLimiters(c)}
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.observeCall)
 	s.vendors.Calls = c.Limits.VendorCalls

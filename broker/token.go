@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -14,6 +15,9 @@ import (
 
 // maxBody bounds a form.
 const maxBody = 64 << 10
+
+// usualBody bounds the memory that an announced length alone makes us take.
+const usualBody = 4 << 10
 
 // errTooLong is a body over maxBody.
 var errTooLong = errors.New("the body is too long")
@@ -98,12 +102,14 @@ func readForm(r *request) (oauth.Params, error) {
 	if err != nil || mt != "application/x-www-form-urlencoded" || r.Header.Get("Content-Encoding") != "" {
 		return oauth.Params{}, errNoForm
 	}
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), usualBody)) + bytes.MinRead)
+	n, err := b.ReadFrom(io.LimitReader(r.Body, maxBody+1))
 	switch {
-	case len(b) > maxBody:
+	case n > maxBody:
 		return oauth.Params{}, errTooLong
 	case err != nil:
 		return oauth.Params{}, errors.New("the body broke off")
 	}
-	return oauth.ParseParams(string(b))
+	return oauth.ParseParams(b.String())
 }

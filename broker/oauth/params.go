@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"net/url"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -24,7 +23,7 @@ func ParseParams(encoded string) (Params, error) {
 	if err != nil {
 		return Params{}, errors.New("the parameters are not valid form encoding")
 	}
-	p := Params{values: make(url.Values, len(values))}
+	p := Params{values: values}
 	for name, all := range values {
 		for _, v := range all {
 			if !clean(name) || !clean(v) {
@@ -34,10 +33,11 @@ func ParseParams(encoded string) (Params, error) {
 		switch {
 		case name == "resource":
 			p.resources = nonEmpty(all)
+			delete(values, name)
 		case len(all) > 1:
 			return Params{}, errors.New("a parameter is repeated; send each parameter once")
-		case all[0] != "":
-			p.values[name] = all
+		case all[0] == "":
+			delete(values, name)
 		}
 	}
 	return p, nil
@@ -56,7 +56,12 @@ func (p Params) Resource() []string { return p.resources }
 func (p Params) Empty() bool { return len(p.values) == 0 && len(p.resources) == 0 }
 
 func clean(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
 }
 
 func nonEmpty(all []string) []string {

@@ -79,7 +79,9 @@ type key struct {
 	sealFrom time.Time
 	aead     map[Purpose]cipher.AEAD
 	state    []byte
-	secret   []byte
+	// stateHeader begins every state that the key signs.
+	stateHeader string
+	secret      []byte
 }
 
 // NewRing derives the keys of r. now is the clock.
@@ -104,7 +106,7 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 		if k.Secret.Empty() {
 			return nil, keyring.ErrWrapped
 		}
-		d := key{id: k.ID, sealFrom: k.SealFrom, aead: map[Purpose]cipher.AEAD{}}
+		d := key{id: k.ID, sealFrom: k.SealFrom, stateHeader: stateHeader(k.ID), aead: map[Purpose]cipher.AEAD{}}
 		for _, p := range purposes {
 			sub, err := hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+string(p), 32)
 			if err != nil {
@@ -173,6 +175,9 @@ func find(keys []key, id string) (key, bool) {
 	return key{}, false
 }
 
+// expiryBytes is the length of the expiry before the content.
+const expiryBytes = 8
+
 // Seal seals v until expires. context is bound to it: Open must give the same.
 func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string, error) {
 	body, err := json.Marshal(v)
@@ -180,10 +185,13 @@ func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string
 		return "", fmt.Errorf("sealing: %w", err)
 	}
 	k := sealing(r.list(p), r.now())
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(body)), uint64(max(expires.Unix(), 0)))
+	aead := k.aead[p]
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, expiryBytes+len(body)), uint64(max(expires.Unix(), 0)))
 	plain = append(plain, body...)
-	sealed := k.aead[p].Seal(nil, nil, plain, additional(p, k.id, context))
-	return string(p) + "." + k.id + "." + base64.RawURLEncoding.EncodeToString(sealed), nil
+	sealed := aead.Seal(make([]byte, 0, len(plain)+aead.Overhead()), nil, plain, additional(p, k.id, context))
+	out := make([]byte, 0, len(p)+len(k.id)+2+base64.RawURLEncoding.EncodedLen(len(sealed)))
+	out = append(append(append(append(out, p...), '.'), k.id...), '.')
+	return string(base64.RawURLEncoding.AppendEncode(out, sealed)), nil
 }
 
 // Open opens a string that Seal made for the same purpose and context into v.
@@ -202,14 +210,14 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 		return ErrMalformed
 	}
 	plain, err := k.aead[p].Open(nil, nil, raw, additional(p, id, context))
-	if err != nil || len(plain) < 8 {
+	if err != nil || len(plain) < expiryBytes {
 		return ErrMalformed
 	}
-	expires := binary.BigEndian.Uint64(plain[:8])
+	expires := binary.BigEndian.Uint64(plain)
 	if now := r.now().Unix(); now < 0 || expires <= uint64(now) {
 		return ErrExpired
 	}
-	if err := json.Unmarshal(plain[8:], v); err != nil {
+	if err := json.Unmarshal(plain[expiryBytes:], v); err != nil {
 		return ErrMalformed
 	}
 	return nil

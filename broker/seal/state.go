@@ -3,14 +3,21 @@
 package seal
 
 import (
-	"errors"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // State is what the vendor carries back: which login, at which vendor. It is
 // signed, readable, and of no use without the login's cookie.
+//
+// It is a JWT (RFC 7519, HS256) whose header has one form, known for each key
+// beforehand. A header is compared and never read, so there is no algorithm or
+// parameter in it that somebody else could choose.
 type State struct {
 	// ID of the login.
 	ID string
@@ -21,38 +28,73 @@ type State struct {
 }
 
 type stateClaims struct {
-	Vendor string `json:"v"`
-	jwt.RegisteredClaims
+	Vendor  string `json:"v"`
+	Expires int64  `json:"exp"`
+	ID      string `json:"jti"`
+}
+
+// maxStateBytes bounds what is looked at; our own have at most 256.
+const maxStateBytes = 512
+
+// stateHeader is the first part of a JWT that the key signs.
+func stateHeader(keyID string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","kid":"` + keyID + `"}`))
 }
 
 // SignState writes s as a JWT (HS256) of at most 256 bytes.
 func (r *Ring) SignState(s State) (string, error) {
+	claims, err := json.Marshal(stateClaims{Vendor: s.Vendor, Expires: s.Expires.Unix(), ID: s.ID})
+	if err != nil {
+		return "", fmt.Errorf("signing state: %w", err)
+	}
 	k := sealing(r.flow, r.now())
-	t := jwt.NewWithClaims(jwt.SigningMethodHS256, stateClaims{Vendor: s.Vendor, RegisteredClaims: jwt.RegisteredClaims{ID: s.ID, ExpiresAt: jwt.NewNumericDate(s.Expires)}})
-	t.Header = map[string]any{"alg": "HS256", "kid": k.id}
-	return t.SignedString(k.state)
+	b := append(append(make([]byte, 0, 256), k.stateHeader...), '.')
+	b = base64.RawURLEncoding.AppendEncode(b, claims)
+	signature := k.signature(b)
+	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), signature)), nil
+}
+
+func (k *key) signature(signed []byte) []byte {
+	h := hmac.New(sha256.New, k.state)
+	h.Write(signed)
+	return h.Sum(nil)
 }
 
 // VerifyState reads what SignState wrote.
 func (r *Ring) VerifyState(token string) (State, error) {
-	if len(token) > 512 {
+	header, rest, _ := strings.Cut(token, ".")
+	claims, signature, ok := strings.Cut(rest, ".")
+	if !ok || len(token) > maxStateBytes {
 		return State{}, ErrMalformed
 	}
-	var c stateClaims
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(r.now), jwt.WithStrictDecoding())
-	_, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		id, _ := t.Header["kid"].(string)
-		k, ok := find(r.flow, id)
-		if !ok {
-			return nil, ErrUnknownKey
+	encoding := base64.RawURLEncoding.Strict()
+	shown, err := encoding.DecodeString(signature)
+	if err != nil {
+		return State{}, ErrMalformed
+	}
+	for i := range r.flow {
+		k := &r.flow[i]
+		if k.stateHeader != header {
+			continue
 		}
-		return k.state, nil
-	})
-	switch {
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return State{}, ErrExpired
-	case err != nil || c.ID == "" || c.Vendor == "":
+		if !hmac.Equal(shown, k.signature([]byte(token[:len(header)+1+len(claims)]))) {
+			return State{}, ErrMalformed
+		}
+		return r.readState(claims, encoding)
+	}
+	return State{}, ErrMalformed
+}
+
+// readState reads claims whose signature is good.
+func (r *Ring) readState(claims string, encoding *base64.Encoding) (State, error) {
+	var c stateClaims
+	b, err := encoding.DecodeString(claims)
+	if err != nil || json.Unmarshal(b, &c) != nil || c.ID == "" || c.Vendor == "" || c.Expires == 0 {
 		return State{}, ErrMalformed
 	}
-	return State{ID: c.ID, Vendor: c.Vendor, Expires: c.ExpiresAt.Time}, nil
+	s := State{ID: c.ID, Vendor: c.Vendor, Expires: time.Unix(c.Expires, 0)}
+	if !r.now().Before(s.Expires) {
+		return State{}, ErrExpired
+	}
+	return s, nil
 }

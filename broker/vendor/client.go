@@ -3,6 +3,7 @@
 package vendor
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -130,6 +131,9 @@ func (c *Client) tryRedeem(ctx context.Context, e Endpoint, r redemption) (*Resu
 	return &Result{Tokens: tokens, Subject: subject}, nil
 }
 
+// readAtOnce bounds the memory that an announced length alone makes us take.
+const readAtOnce = 16 << 10
+
 // do sends one request, never twice and never to another place, and reads at
 // most the configured number of bytes.
 func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
@@ -150,14 +154,16 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	}
 	defer resp.Body.Close() //nolint:errcheck // read-only
 	limit := int64(e.Vendor.Transport.MaxResponseBytes)
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	var body bytes.Buffer
+	body.Grow(int(min(max(resp.ContentLength, 0), readAtOnce)) + bytes.MinRead)
+	_, err = body.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	switch {
-	case int64(len(body)) > limit:
+	case int64(body.Len()) > limit:
 		return answer{}, failed(OutcomeMalformed, "the vendor's answer is longer than transport.maxResponseBytes")
 	case err != nil:
 		return answer{}, failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+	return answer{status: resp.StatusCode, header: resp.Header, body: body.Bytes()}, nil
 }
 
 // transportReason says in fixed words what went wrong, without URL or content.

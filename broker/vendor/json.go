@@ -53,14 +53,13 @@ func isNull(v json.RawMessage) bool { return string(v) == "null" }
 
 // text is the value as text: a string's content, or the literal itself.
 func text(v json.RawMessage) string {
-	var s string
-	if json.Unmarshal(v, &s) == nil {
-		return s
+	if len(v) > 0 && v[0] == '"' {
+		return oauth.Unquote(v)
 	}
 	return string(v)
 }
 
-func quoted(s string) json.RawMessage { return encoded(s) }
+func quoted(s string) json.RawMessage { return oauth.Quote(s) }
 
 // encoded writes a string or a list of strings, which cannot fail.
 func encoded(v any) json.RawMessage {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
@@ -187,8 +188,8 @@ func token(m map[string]json.RawMessage, name string) (secret.Text, error) {
 		delete(m, name)
 		return secret.Text{}, nil
 	}
-	var s string
-	if err := json.Unmarshal(v, &s); err != nil || s == "" || len(s) > maxToken {
+	s := oauth.Unquote(v)
+	if s == "" || len(s) > maxToken {
 		return secret.Text{}, failed(OutcomeMalformed, "the vendor's "+name+" is not a usable string")
 	}
 	for i := range len(s) {
@@ -242,7 +243,7 @@ func (e Endpoint) readScope(t *Tokens) {
 		return
 	}
 	var list []string
-	if json.Unmarshal(v, &list) != nil {
+	if v[0] == '"' || json.Unmarshal(v, &list) != nil {
 		list = strings.FieldsFunc(text(v), func(r rune) bool {
 			return r == ' ' || string(r) == e.Vendor.TokenResponse.ScopeSeparator
 		})

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -197,7 +198,7 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int) (*tar
 	t.process, err = spawn(b.dir, name, b.broker, "serve", "--public-url", "https://"+t.address, "--listen", t.address, "--admin-listen", admin,
 		"--tls-cert", filepath.Join(b.dir, certFile), "--tls-key", filepath.Join(b.dir, keyFile), "--keyring", ring,
 		"--published-namespace", name, "--kubeconfig", kubeconfig, "--shutdown-delay", "0s", "--pprof",
-		"--address-rate", "0", "--client-rate", "0") // all callers are one address
+		"--address-rate", "1000000", "--client-rate", "1000000") // counted, and never refused: all callers are one address
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +208,11 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int) (*tar
 }
 
 func (b *bench) logins(ctx context.Context) error {
-	for _, users := range []int{1, 8, 64, 256} {
+	for text := range strings.SplitSeq(b.users, ",") {
+		users, err := strconv.Atoi(text)
+		if err != nil || users < 1 {
+			return fmt.Errorf("-users: %q is not a number of users", text)
+		}
 		contenders := []*contender{
 			{name: "null", target: b.null, work: (*user).login},
 			{name: "broker", target: b.few, work: (*user).login},
@@ -309,7 +314,11 @@ func (b *bench) profiled(ctx context.Context) error {
 	if err := <-got; err != nil {
 		return err
 	}
-	if err := writeFile(b.profile, profile); err != nil {
+	allocations, err := read(ctx, b.http, b.few.admin+"/debug/pprof/allocs")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(writeFile(b.profile, profile), writeFile(b.profile+".allocs", allocations)); err != nil {
 		return err
 	}
 	return b.showProfile(ctx)
