@@ -42,6 +42,7 @@ publicURL: https://oauth-broker.example.com
 watchNamespaces: [team-a, team-b]
 image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullSecrets: [{name: pull}]}
 redis: {existingSecret: redis}
+keyRing: {kmsURL: "awskms:///alias/oauth-broker?region=eu-central-1"}
 tls: {mode: CertManager, certManager: {issuerRef: {name: letsencrypt, kind: ClusterIssuer}, duration: 720h}}
 extraCACertificates: company-ca
 broker:
@@ -92,6 +93,9 @@ func TestTemplate_everything(t *testing.T) {
 		}
 	}
 	text := string(rendered)
+	if n := strings.Count(text, "--keyring-kms-url=awskms:///alias/oauth-broker?region=eu-central-1"); n != 2 {
+		t.Errorf("%d programs get the KMS URL, want broker and manager", n)
+	}
 	for _, want := range []string{
 		"--redis-url=/etc/oauth-broker/redis/url", "--registration-token=/etc/oauth-broker/registration/token", "--client-id-metadata-documents",
 		"--watch-namespaces=team-a,team-b", "oauth-broker@sha256:0123", "example.com/role: broker", "--cors-origin=https://app.example.com",

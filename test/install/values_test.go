@@ -21,6 +21,7 @@ func TestValues_refused(t *testing.T) {
 		"public URL with a user":   {"publicURL: https://me@broker.example.com", "publicURL"},
 		"a misspelt value":         {"brokers: {replicas: 3}", "'brokers' not allowed"},
 		"keys in values":           {"keyRing: {keys: [secret]}", "'keys' not allowed"},
+		"a local key in values":    {"keyRing: {kmsURL: 'base64key://c2VjcmV0'}", "/keyRing/kmsURL"},
 		"a Redis URL in values":    {"redis: {url: 'redis://:password@redis'}", "'url' not allowed"},
 		"tag latest":               {"image: {tag: latest}", "/image/tag"},
 		"a digest that is none":    {"image: {digest: sha256:abc}", "/image/digest"},

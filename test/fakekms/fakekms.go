@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fakekms is a fake of the two KMS that tests can reach on the loopback:
+// the transit engine of HashiCorp Vault, and AWS KMS. It keeps their wire
+// contracts, encrypts for real, and can be made to fail.
+//
+//	kms := fakekms.Start(t)
+//	kms.Away(true) // every call fails, as where the network is cut
+package fakekms
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Token that Vault wants, and Key that both have.
+const (
+	Token = "vault-token-canary-0123456789"
+	Key   = "oauth-broker"
+)
+
+// KMS is the running fake.
+type KMS struct {
+	server *httptest.Server
+	aead   cipher.AEAD
+
+	mu    sync.Mutex
+	away  bool
+	calls map[string]int
+}
+
+// Start runs a KMS until the end of the test.
+func Start(t testing.TB) *KMS {
+	t.Helper()
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &KMS{calls: map[string]int{}}
+	if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /v1/transit/{operation}/{key}", k.vault)
+	mux.HandleFunc("POST /{$}", k.aws)
+	k.server = httptest.NewServer(mux)
+	t.Cleanup(k.server.Close)
+	return k
+}
+
+// VaultURL names the key in Vault, VaultEnv is the environment of a program.
+func (k *KMS) VaultURL() string { return "hashivault://" + Key }
+
+// VaultEnv is the environment of a program that uses Vault.
+func (k *KMS) VaultEnv() []string {
+	return []string{"VAULT_ADDR=" + k.server.URL, "VAULT_TOKEN=" + Token, "VAULT_MAX_RETRIES=0"}
+}
+
+// AWSURL names the key in AWS KMS.
+func (k *KMS) AWSURL() string { return "awskms:///alias/" + Key + "?region=eu-central-1" }
+
+// AWSEnv is the environment of a program that uses AWS KMS.
+func (k *KMS) AWSEnv() []string {
+	return []string{
+		"AWS_ENDPOINT_URL_KMS=" + k.server.URL, "AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=aws-secret-canary-0123456789", "AWS_MAX_ATTEMPTS=1",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere",
+	}
+}
+
+// Away makes every call fail, or ends that.
+func (k *KMS) Away(away bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.away = away
+}
+
+// Calls tells how often an operation (encrypt, decrypt) was asked for.
+func (k *KMS) Calls(operation string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.calls[operation]
+}
+
+// count notes a call and tells whether it may go on.
+func (k *KMS) count(w http.ResponseWriter, operation string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls[operation]++
+	if k.away {
+		http.Error(w, `{"errors":["Vault is sealed"]}`, http.StatusServiceUnavailable)
+	}
+	return !k.away
+}
+
+// vault is the transit engine: encrypt and decrypt.
+func (k *KMS) vault(w http.ResponseWriter, r *http.Request) {
+	operation := r.PathValue("operation")
+	if !k.count(w, operation) {
+		return
+	}
+	if r.Header.Get("X-Vault-Token") != Token || r.PathValue("key") != Key {
+		http.Error(w, `{"errors":["permission denied"]}`, http.StatusForbidden)
+		return
+	}
+	var in struct{ Plaintext, Ciphertext string }
+	err := json.NewDecoder(r.Body).Decode(&in)
+	data := map[string]string{}
+	if operation == "encrypt" {
+		var plain []byte
+		plain, err = base64.StdEncoding.DecodeString(in.Plaintext)
+		data["ciphertext"] = "vault:v1:" + base64.StdEncoding.EncodeToString(k.aead.Seal(nil, nil, plain, nil))
+	} else if err == nil {
+		var plain []byte
+		plain, err = k.open(strings.TrimPrefix(in.Ciphertext, "vault:v1:"))
+		data["plaintext"] = base64.StdEncoding.EncodeToString(plain)
+	}
+	if err != nil {
+		http.Error(w, `{"errors":["invalid ciphertext"]}`, http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
+}
+
+// aws is KMS's JSON 1.1 protocol: TrentService.Encrypt and Decrypt.
+func (k *KMS) aws(w http.ResponseWriter, r *http.Request) {
+	operation := strings.ToLower(strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "TrentService."))
+	if !k.count(w, operation) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	var in struct {
+		KeyID          string `json:"KeyId"`
+		Plaintext      []byte
+		CiphertextBlob string
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/") {
+		awsError(w, "AccessDeniedException")
+		return
+	}
+	out := map[string]any{"KeyId": "arn:aws:kms:eu-central-1:111122223333:key/0"}
+	switch operation {
+	case "encrypt":
+		if in.KeyID != "alias/"+Key {
+			awsError(w, "NotFoundException")
+			return
+		}
+		out["CiphertextBlob"] = k.aead.Seal(nil, nil, in.Plaintext, nil)
+	case "decrypt":
+		plain, err := k.open(in.CiphertextBlob)
+		if err != nil {
+			awsError(w, "InvalidCiphertextException")
+			return
+		}
+		out["Plaintext"] = plain
+	default:
+		awsError(w, "UnknownOperationException")
+		return
+	}
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+func awsError(w http.ResponseWriter, code string) {
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": code})
+}
+
+func (k *KMS) open(text string) ([]byte, error) {
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := k.aead.Open(nil, nil, sealed, nil)
+	return plain, errors.Join(err)
+}
