@@ -109,6 +109,10 @@ test-browser: test-modules ## Walk through logins with Chromium; screenshots go 
 e2e: ## Install on a real single-node Kubernetes of this machine (root; about 15 minutes) and break things. ARGS="--keep" etc.
 	@go run ./test/e2e $(ARGS)
 
+.PHONY: bench-operator
+bench-operator: controlplane ## Time edits from the API server to Programmed, with 100 and with 10,000 credentials (about 6 minutes). ARGS="--edits 20" etc.
+	@go run ./hack/bench/operator $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@hack/fuzz.sh $(FUZZTIME)

@@ -38,6 +38,7 @@ func (s *Server) Admin() http.Handler {
 	mux.Handle("GET /healthz", s.observe("/healthz", s.healthz))
 	mux.Handle("GET /readyz", s.observe("/readyz", s.readyz))
 	mux.HandleFunc("GET /revision", s.revision)
+	mux.HandleFunc("GET /debug/dump", s.dump)
 	if s.Profiling {
 		// Not Cmdline: nobody needs the arguments to read a profile.
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -54,6 +55,16 @@ type Served struct {
 	Revision string `json:"revision"`
 	// KeyIDs are the ids of the sealing keys that this replica holds.
 	KeyIDs []string `json:"keyIDs"`
+}
+
+// dump answers with the served configuration, without secrets.
+func (s *Server) dump(w http.ResponseWriter, _ *http.Request) {
+	c := s.Config.Config.Get()
+	if c == nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "no configuration yet"})
+		return
+	}
+	writeJSON(w, http.StatusOK, c.Dump())
 }
 
 func (s *Server) revision(w http.ResponseWriter, _ *http.Request) {

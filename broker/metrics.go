@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 )
@@ -70,7 +71,8 @@ func newMetrics(c Config) *metrics {
 		}
 		return 0
 	})
-	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, m.limited, sequence, loaded, stale, keyAges{c.Keys, c.Now})
+	reg.MustRegister(m.requests, m.seconds, m.calls, m.callTime, m.credential, m.limited, sequence, loaded, stale, keyAges{c.Keys, c.Now}, configInfo{config,
+		prometheus.NewDesc("oauth_broker_config_info", "1, with the revision of the served configuration. Absent before the first.", []string{"revision"}, nil)})
 	if c.Shared != nil {
 		reg.MustRegister(redisUp{c.Shared, prometheus.NewDesc("oauth_broker_redis_up", "1 where this replica can write to Redis, else 0. Absent without Redis.", nil, nil)})
 	}
@@ -97,6 +99,22 @@ func (a keyAges) Collect(to chan<- prometheus.Metric) {
 	for _, k := range a.keys.Ring().Status() {
 		age := a.now().Sub(k.SealFrom).Seconds()
 		to <- prometheus.MustNewConstMetric(a.desc(), prometheus.GaugeValue, age, string(k.List), k.ID, string(k.State))
+	}
+}
+
+// configInfo names the revision that is served, and no other.
+type configInfo struct {
+	config *live.Config
+	desc   *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (i configInfo) Describe(to chan<- *prometheus.Desc) { to <- i.desc }
+
+// Collect implements prometheus.Collector.
+func (i configInfo) Collect(to chan<- prometheus.Metric) {
+	if c := i.config.Get(); c != nil {
+		to <- prometheus.MustNewConstMetric(i.desc, prometheus.GaugeValue, 1, c.Revision)
 	}
 }
 

@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	pollPending    = 100 * time.Millisecond // while an object waits for the brokers
+	pollFirst      = 10 * time.Millisecond  // while an object waits for the brokers, doubling ...
+	pollPending    = 160 * time.Millisecond // ... up to this
 	pollPatient    = time.Second            // after it waited for pollPatience
 	pollPatience   = 10 * time.Second
 	pollIdle       = 10 * time.Second
@@ -91,6 +92,7 @@ func (b *Brokers) Wake() {
 // Start polls until ctx ends. It implements manager.Runnable.
 func (b *Brokers) Start(ctx context.Context) error {
 	var waiting time.Time
+	pending := pollFirst
 	for {
 		b.poll(ctx)
 		interval := pollIdle
@@ -98,9 +100,9 @@ func (b *Brokers) Start(ctx context.Context) error {
 		case !b.Pending():
 			waiting = time.Time{}
 		case waiting.IsZero():
-			waiting, interval = b.Clock.Now(), pollPending
+			waiting, interval, pending = b.Clock.Now(), pollFirst, 2*pollFirst
 		case b.Clock.Since(waiting) < pollPatience:
-			interval = pollPending
+			interval, pending = pending, min(2*pending, pollPending)
 		default:
 			interval = pollPatient
 		}
@@ -132,6 +134,8 @@ func (b *Brokers) poll(ctx context.Context) {
 	b.served = next
 	b.mu.Unlock()
 	b.Metrics.BrokersReady.Set(float64(next.Ready))
+	b.Metrics.ServedSequence.Set(float64(next.Sequence))
+	b.Metrics.reloads.served(next, b.Clock.Now())
 	if changed {
 		b.Changed(next)
 	}

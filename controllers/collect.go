@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -45,6 +46,7 @@ func (p *Publisher) collect(ctx context.Context) (map[string]bool, error) {
 			if client.IgnoreNotFound(err) != nil {
 				return nil, fmt.Errorf("collecting shard %s: %w", r.Name, err)
 			}
+			faultpoint.Hit("retired-shard-deleted")
 			delete(p.state.shards, r.Name)
 		}
 		gone[r.Name] = true

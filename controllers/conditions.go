@@ -4,6 +4,8 @@ package controllers
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,6 +26,17 @@ type target struct {
 	problem  string
 	// discovery is what a vendor's metadata said; nil where it has none.
 	discovery *oauthv1alpha1.DiscoveryStatus
+}
+
+// same compares targets. It is called for every object at every pass, so it
+// looks behind pointers only where they differ.
+func (t target) same(o target) bool {
+	a, b := t.verdict, o.verdict
+	return t.uid == o.uid && t.sequence == o.sequence && t.problem == o.problem &&
+		a.Ref == b.Ref && a.Generation == b.Generation && a.Accepted == b.Accepted && a.ResolvedRefs == b.ResolvedRefs &&
+		a.RedirectURI == b.RedirectURI && a.ClientID == b.ClientID && slices.Equal(a.Items, b.Items) &&
+		(a.ObservedSecret == b.ObservedSecret || reflect.DeepEqual(a.ObservedSecret, b.ObservedSecret)) &&
+		(t.discovery == o.discovery || reflect.DeepEqual(t.discovery, o.discovery))
 }
 
 // published tells whether brokers can get the object as it is now.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -20,43 +21,71 @@ const (
 	maxItemBytes = 128 << 10
 )
 
-// encode makes the items of a document, sorted by id, and tells the limits of
+// encoder makes the items of a document and remembers them: an object at the
+// same address is the same, so its item is, too. The zero value is ready to use.
+type encoder struct{ last map[translate.Object]encoded }
+
+// encoded is what became of an object.
+type encoded struct {
+	item runtimeconfig.Item
+	// limit is set where the object is too big for it.
+	limit int
+	// left is true where no item stands for the object.
+	left bool
+}
+
+// encode makes the items of the objects, sorted by id, and tells the limits of
 // those that are too big. Too big a vendor is left out with all that depends on
 // it, and so is a client. Too big a credential becomes one that is not ready, so
 // that its logins fail instead of falling back to another credential.
-func encode(d runtimeconfig.Document) (items []runtimeconfig.Item, big map[string]int) {
-	items = make([]runtimeconfig.Item, 0, len(d.Vendors)+len(d.Credentials)+len(d.Clients))
-	big = map[string]int{}
-	add := func(it runtimeconfig.Item, err error, limit int) bool {
-		if err != nil || len(it.Body) > limit {
-			big[it.ID] = limit
-			return false
-		}
-		items = append(items, it)
-		return true
-	}
-	for i := range d.Vendors {
-		it, err := runtimeconfig.EncodeVendor(&d.Vendors[i])
-		add(it, err, maxVendorBytes)
-	}
-	for i := range d.Credentials {
-		c := &d.Credentials[i]
-		if _, left := big[runtimeconfig.VendorID(c.Vendor)]; left {
-			continue
-		}
-		it, err := runtimeconfig.EncodeCredential(c)
-		if !add(it, err, maxItemBytes) {
-			if it, err = runtimeconfig.EncodeCredential(stub(c)); err == nil {
-				items = append(items, it)
+func (e *encoder) encode(objects []translate.Object) (items []runtimeconfig.Item, big map[string]int) {
+	now := make(map[translate.Object]encoded, len(objects))
+	items, big = make([]runtimeconfig.Item, 0, len(objects)), map[string]int{}
+	for _, o := range objects {
+		if c := o.Credential; c != nil {
+			if _, left := big[runtimeconfig.VendorID(c.Vendor)]; left {
+				continue
 			}
 		}
+		r, known := e.last[o]
+		if !known {
+			r = encodeObject(o)
+		}
+		now[o] = r
+		if r.limit > 0 {
+			big[r.item.ID] = r.limit
+		}
+		if !r.left {
+			items = append(items, r.item)
+		}
 	}
-	for i := range d.Clients {
-		it, err := runtimeconfig.EncodeClient(&d.Clients[i])
-		add(it, err, maxItemBytes)
-	}
+	e.last = now
 	slices.SortFunc(items, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
 	return items, big
+}
+
+func encodeObject(o translate.Object) encoded {
+	var r encoded
+	var err error
+	limit := maxItemBytes
+	switch {
+	case o.Vendor != nil:
+		limit = maxVendorBytes
+		r.item, err = runtimeconfig.EncodeVendor(o.Vendor)
+	case o.Credential != nil:
+		r.item, err = runtimeconfig.EncodeCredential(o.Credential)
+	default:
+		r.item, err = runtimeconfig.EncodeClient(o.Client)
+	}
+	if err == nil && len(r.item.Body) <= limit {
+		return r
+	}
+	r.limit, r.left = limit, true
+	if o.Credential != nil {
+		r.item, err = runtimeconfig.EncodeCredential(stub(o.Credential))
+		r.left = err != nil
+	}
+	return r
 }
 
 // stub is a credential without its values.

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -116,6 +117,7 @@ func (k *KeyRing) create(ctx context.Context, key types.NamespacedName) ([]strin
 	if err := k.Client.Create(ctx, object); err != nil {
 		return nil, fmt.Errorf("creating key ring: %w", err)
 	}
+	faultpoint.Hit("key-ring-made")
 	k.Log.InfoContext(ctx, "made a key ring", "secret", key.String(), "keyIDs", ring.IDs())
 	k.learn(ctx, key, object, ring.IDs())
 	return k.ids, nil

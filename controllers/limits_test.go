@@ -117,11 +117,10 @@ func TestLimits_largestVendorFits(t *testing.T) {
 	if len(out.Document.Vendors) != 1 {
 		t.Fatalf("the vendor is not legal: %+v", out.Verdicts)
 	}
-	vendor := out.Document.Vendors[0]
+	vendor := &out.Document.Vendors[0]
 	vendor.Transport.CABundle = strings.Repeat("x", 64<<10)
 	vendor.Registration.InitialAccessToken = secret.New(strings.Repeat("x", 8<<10))
-	out.Document.Vendors[0] = vendor
-	if items, big := encode(out.Document); len(items) != 1 || len(big) != 0 {
+	if items, big := new(encoder).encode(objectsOf(out.Document)); len(items) != 1 || len(big) != 0 {
 		t.Errorf("%v: the largest legal vendor was not published", big)
 	}
 }
@@ -141,7 +140,7 @@ func TestEncode_tooBig(t *testing.T) {
 		Credentials: []runtimeconfig.Credential{credential, shared, ofHuge, testCredential(3, "fits")},
 		Clients:     []runtimeconfig.Client{client},
 	}
-	items, big := encode(d)
+	items, big := new(encoder).encode(objectsOf(d))
 	var ids []string
 	for _, it := range items {
 		ids = append(ids, it.ID)

@@ -21,6 +21,8 @@ type Metrics struct {
 	RetiredShards     prometheus.Gauge
 	KeyRingProblem    *prometheus.GaugeVec
 	BrokersReady      prometheus.Gauge
+	ServedSequence    prometheus.Gauge
+	reloads           reloads
 }
 
 // The results of a publication, as Publishes counts them.
@@ -53,12 +55,18 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help: "1 while the key ring has this problem."}, []string{"reason"}),
 		BrokersReady: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_brokers_ready",
 			Help: "Ready brokers at the last poll."}),
+		ServedSequence: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_served_sequence",
+			Help: "Sequence that every ready broker serves, or a later one; -1 where one does not answer."}),
 	}
 	for _, result := range []string{resultPublished, resultUnchanged, resultConflict, resultError} {
 		m.Publishes.WithLabelValues(result) // an alert on the increase must see the first one, too
 	}
-	for _, c := range []prometheus.Collector{m.Publishes, m.PublishSeconds, m.TranslateSeconds, m.Objects,
-		m.PublishedSequence, m.Shards, m.RetiredShards, m.KeyRingProblem, m.BrokersReady} {
+	m.reloads.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "oauth_broker_operator_reload_seconds",
+		Help: "Time from the publication of a revision until every ready broker served it.", Buckets: seconds})
+	m.reloads.since = prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_unserved_since_timestamp_seconds",
+		Help: "When the oldest revision was published that some ready broker does not serve; 0 where there is none."})
+	for _, c := range []prometheus.Collector{m.Publishes, m.PublishSeconds, m.TranslateSeconds, m.Objects, m.PublishedSequence,
+		m.Shards, m.RetiredShards, m.KeyRingProblem, m.BrokersReady, m.ServedSequence, m.reloads.seconds, m.reloads.since} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -68,8 +76,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 
 // count sets the gauge of objects.
 func (m *Metrics) count(verdicts []translate.Verdict) {
-	m.Objects.Reset()
-	for _, v := range verdicts {
+	counts := map[[2]string]int{}
+	for i := range verdicts {
+		v := &verdicts[i]
 		verdict := "good"
 		switch {
 		case !v.Accepted.OK:
@@ -77,6 +86,10 @@ func (m *Metrics) count(verdicts []translate.Verdict) {
 		case !v.ResolvedRefs.OK:
 			verdict = "unresolved"
 		}
-		m.Objects.WithLabelValues(v.Ref.Kind, verdict).Inc()
+		counts[[2]string{v.Ref.Kind, verdict}]++
+	}
+	m.Objects.Reset()
+	for labels, n := range counts {
+		m.Objects.WithLabelValues(labels[:]...).Set(float64(n))
 	}
 }

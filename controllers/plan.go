@@ -3,7 +3,9 @@
 package controllers
 
 import (
+	"bytes"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -14,6 +16,9 @@ import (
 const (
 	// maxShardBytes is the encoded size at which a bucket splits.
 	maxShardBytes = 128 << 10
+	// mergeBytes is the size below which two neighbours become one bucket: far
+	// below a split, so that no bucket goes back and forth.
+	mergeBytes = maxShardBytes / 4
 	// hashBits is the length of runtimeconfig.Hash.
 	hashBits = 256
 )
@@ -45,15 +50,22 @@ type Plan struct {
 // MakePlan plans the publication of items, sorted by id. It is pure.
 //
 // Items are spread over buckets by the first bits of their hash. A bucket keeps
-// its shard when none of its items changed; otherwise it is encoded again and
-// splits where it passes maxShardBytes. An item keeps its sequence as long as
-// its body is the same.
+// its shard when none of its items changed; otherwise it is encoded again, splits
+// where it passes maxShardBytes, and merges with its neighbour where both are
+// small. An item keeps its sequence as long as its body is the same.
 func MakePlan(prev Published, items []runtimeconfig.Item) (Plan, error) {
 	sequence := prev.Index.Sequence + 1
-	buckets := spread(prev.Index.Shards, stamp(prev, items, sequence))
 	names := make(map[string]string, len(prev.Index.Shards)) // prefix -> name
 	for _, ref := range prev.Index.Shards {
 		names[ref.Prefix] = ref.Name
+	}
+	buckets := spread(prev, items, sequence)
+	t := newTrie(maps.Keys(buckets))
+	for _, prefix := range slices.Sorted(maps.Keys(buckets)) {
+		// An earlier step may have merged this one.
+		if changed, there := buckets[prefix]; there && !sameItems(prev.Shards[names[prefix]], changed) {
+			t.merge(buckets, prefix)
+		}
 	}
 	p := Plan{Next: Published{Index: prev.Index, Shards: make(map[string][]runtimeconfig.Item, len(buckets))}}
 	p.Next.Index.Shards = nil
@@ -111,53 +123,120 @@ func (p *Plan) encode(prefix string, items []runtimeconfig.Item) error {
 	return nil
 }
 
-// stamp gives each item the sequence that first published its body.
-func stamp(prev Published, items []runtimeconfig.Item, next int64) []runtimeconfig.Item {
-	old := map[string]runtimeconfig.Item{}
-	for _, shard := range prev.Shards {
-		for _, it := range shard {
-			old[it.ID] = it
-		}
-	}
-	stamped := slices.Clone(items)
-	for i := range stamped {
-		stamped[i].Sequence = next
-		if before, ok := old[stamped[i].ID]; ok && string(before.Body) == string(stamped[i].Body) {
-			stamped[i].Sequence = before.Sequence
-		}
-	}
-	return stamped
+// place is where an item is published.
+type place struct {
+	item   *runtimeconfig.Item
+	prefix string
 }
 
-// spread puts items into the buckets of refs. An item that no bucket covers
-// (empty buckets are not kept) gets the widest new one that overlaps no other.
-func spread(refs []runtimeconfig.ShardRef, items []runtimeconfig.Item) map[string][]runtimeconfig.Item {
-	buckets := map[string][]runtimeconfig.Item{}
-	inner := map[string]bool{} // proper prefixes of the buckets
-	add := func(prefix string) {
-		buckets[prefix] = nil
-		for n := range len(prefix) {
-			inner[prefix[:n]] = true
+// places finds every published item by its id.
+func (p Published) places() map[string]place {
+	count := 0
+	for _, shard := range p.Shards {
+		count += len(shard)
+	}
+	found := make(map[string]place, count)
+	for _, ref := range p.Index.Shards {
+		shard := p.Shards[ref.Name]
+		for i := range shard {
+			found[shard[i].ID] = place{item: &shard[i], prefix: ref.Prefix}
 		}
 	}
-	for _, ref := range refs {
-		add(ref.Prefix)
-	}
+	return found
+}
+
+// spread gives each item the sequence that first published its body, next where
+// that is new, and puts it into the bucket that it is in, or into the one for
+// its hash.
+func spread(prev Published, items []runtimeconfig.Item, next int64) map[string][]runtimeconfig.Item {
+	t := newTrie(prefixes(prev.Index.Shards))
+	places := prev.places()
+	buckets := make(map[string][]runtimeconfig.Item, len(prev.Index.Shards))
 	for _, it := range items {
-		hash := runtimeconfig.Hash(it.ID)
-		for n := 0; n <= hashBits; n++ {
-			prefix := hash[:n]
-			if inner[prefix] {
-				continue
-			}
-			if _, ok := buckets[prefix]; !ok {
-				add(prefix)
-			}
-			buckets[prefix] = append(buckets[prefix], it)
-			break
+		at, known := places[it.ID]
+		it.Sequence = next
+		if known && bytes.Equal(at.item.Body, it.Body) {
+			it.Sequence = at.item.Sequence
 		}
+		if !known {
+			at.prefix = t.find(runtimeconfig.Hash(it.ID))
+		}
+		buckets[at.prefix] = append(buckets[at.prefix], it)
 	}
 	return buckets
+}
+
+// trie knows which prefixes are buckets.
+type trie struct {
+	buckets map[string]bool
+	// inner are the proper prefixes of the buckets.
+	inner map[string]bool
+}
+
+func newTrie(buckets iter.Seq[string]) trie {
+	t := trie{buckets: map[string]bool{}, inner: map[string]bool{}}
+	for prefix := range buckets {
+		t.add(prefix)
+	}
+	return t
+}
+
+func prefixes(refs []runtimeconfig.ShardRef) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, ref := range refs {
+			if !yield(ref.Prefix) {
+				return
+			}
+		}
+	}
+}
+
+func (t trie) add(prefix string) {
+	t.buckets[prefix] = true
+	for n := range len(prefix) {
+		t.inner[prefix[:n]] = true
+	}
+}
+
+// find is the bucket of a hash. Where none covers it (empty buckets are not
+// kept), that is the widest new one that overlaps no other.
+func (t trie) find(hash string) string {
+	n := 0
+	for t.inner[hash[:n]] {
+		n++
+	}
+	if !t.buckets[hash[:n]] {
+		t.add(hash[:n])
+	}
+	return hash[:n]
+}
+
+// merge joins a bucket with its neighbour, and both with theirs, while they are
+// small together: a document that shrank is not spread over many small shards.
+func (t trie) merge(buckets map[string][]runtimeconfig.Item, prefix string) {
+	for len(prefix) > 0 {
+		parent := prefix[:len(prefix)-1]
+		other := parent + string('0'+'1'-prefix[len(parent)])
+		if t.inner[other] || size(buckets[prefix])+size(buckets[other]) > mergeBytes {
+			return
+		}
+		joined := slices.Concat(buckets[prefix], buckets[other])
+		slices.SortFunc(joined, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
+		delete(buckets, prefix)
+		delete(buckets, other)
+		delete(t.inner, parent)
+		buckets[parent], prefix = joined, parent
+	}
+}
+
+// size is about what the items take in a shard.
+func size(items []runtimeconfig.Item) int {
+	const around = 48 // names of members, sequence, punctuation
+	n := 0
+	for i := range items {
+		n += len(items[i].ID) + len(items[i].Body) + around
+	}
+	return n
 }
 
 // sameItems compares by id and sequence: equal sequences mean equal bodies.

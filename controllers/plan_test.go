@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
@@ -40,6 +41,21 @@ func testDocument(credentials int) runtimeconfig.Document {
 		d.Credentials = append(d.Credentials, testCredential(n, "first"))
 	}
 	return d
+}
+
+// objectsOf are the objects of a document, as a translation gives them.
+func objectsOf(d runtimeconfig.Document) []translate.Object {
+	var objects []translate.Object
+	for i := range d.Vendors {
+		objects = append(objects, translate.Object{Vendor: &d.Vendors[i]})
+	}
+	for i := range d.Credentials {
+		objects = append(objects, translate.Object{Credential: &d.Credentials[i]})
+	}
+	for i := range d.Clients {
+		objects = append(objects, translate.Object{Client: &d.Clients[i]})
+	}
+	return objects
 }
 
 func fresh() Published {
@@ -129,6 +145,21 @@ func TestMakePlan_oneChangeRewritesOneShard(t *testing.T) {
 	}
 	if changed != 1 {
 		t.Errorf("got %d items with the new sequence, want 1", changed)
+	}
+}
+
+// TestMakePlan_shrinks: what a document that was large leaves behind is not many
+// small shards for ever.
+func TestMakePlan_shrinks(t *testing.T) {
+	large := mustPlan(t, fresh(), testDocument(3000))
+	small := testDocument(20)
+	p := mustPlan(t, large.Next, small)
+	checkLoads(t, p, map[string][]byte{}, small)
+	if len(p.Next.Index.Shards) != 1 {
+		t.Errorf("got %d shards for 20 credentials that are left of 3,000 in %d, want 1", len(p.Next.Index.Shards), len(large.Next.Index.Shards))
+	}
+	if again := mustPlan(t, p.Next, small); again.Changed {
+		t.Error("the same document was planned as a change")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -65,6 +67,8 @@ type Publisher struct {
 	// state is what was last read or written; nil before the first read and after
 	// any failure, since its outcome is unknown.
 	state *state
+	// shown is the last published document, for the dump.
+	shown atomic.Pointer[Published]
 }
 
 // state is what is in the published namespace.
@@ -141,11 +145,13 @@ func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Re
 			return Result{}, false, err
 		}
 		if plan.Changed {
+			p.Metrics.reloads.published(next.Index.Sequence, p.Now())
 			p.Log.InfoContext(ctx, "published", "sequence", next.Index.Sequence, "revision", next.Index.Revision(),
 				"shards", len(next.Index.Shards), "created", len(plan.Create), "retired", len(plan.Retire))
 		}
 	}
 	s.published = next
+	p.shown.Store(&next)
 	p.Metrics.PublishedSequence.Set(float64(next.Index.Sequence))
 	p.Metrics.Shards.Set(float64(len(next.Index.Shards)))
 	p.Metrics.RetiredShards.Set(float64(len(next.Index.Retired)))
@@ -170,6 +176,7 @@ func (p *Publisher) createShards(ctx context.Context, plan Plan) error {
 	for i, shard := range plan.Create {
 		p.state.shards[shard.Name] = versions[i]
 	}
+	faultpoint.Hit("shards-created")
 	return nil
 }
 
@@ -187,6 +194,7 @@ func (p *Publisher) createShard(ctx context.Context, shard Shard, sequence int64
 	if err != nil {
 		return version{}, fmt.Errorf("creating shard %s: %w", shard.Name, err)
 	}
+	faultpoint.Hit("shard-created")
 	return versionOf(object), nil
 }
 
@@ -230,6 +238,7 @@ func (p *Publisher) dropMalformed(ctx context.Context) error {
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting malformed index: %w", err)
 	}
+	faultpoint.Hit("malformed-index-deleted")
 	p.state.index, p.state.malformed = version{}, false
 	return nil
 }
@@ -251,6 +260,8 @@ func (p *Publisher) writeIndex(ctx context.Context, index runtimeconfig.Index) e
 		Type: IndexType,
 		Data: map[string][]byte{runtimeconfig.IndexDataKey: content},
 	}
+	p.Secrets.writes(p.indexKey(), true)
+	defer p.Secrets.writes(p.indexKey(), false)
 	if p.state.index.UID == "" {
 		err = p.Client.Create(ctx, object)
 	} else {
@@ -262,6 +273,7 @@ func (p *Publisher) writeIndex(ctx context.Context, index runtimeconfig.Index) e
 	if err != nil {
 		return fmt.Errorf("writing index: %w", err)
 	}
+	faultpoint.Hit("index-written")
 	p.state.index, p.state.freshRing = versionOf(object), false
 	p.Secrets.note(p.indexKey(), p.state.index)
 	return nil

@@ -39,6 +39,7 @@ type Reconciler struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
+	encoder encoder
 	// last is what was last known to be published.
 	last Published
 }
@@ -50,7 +51,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{}, err
 	}
 	out := r.translate(in)
-	items, big := encode(out.Document)
+	items, big := r.encoder.encode(out.Objects)
 	again, err := r.publish(ctx, items)
 	if errors.Is(err, errConflict) {
 		r.Log.InfoContext(ctx, "gathering again", "cause", err)

@@ -22,6 +22,7 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
 )
 
 const (
@@ -79,7 +80,7 @@ func (r *Reporter) Set(targets map[translate.Ref]target) {
 		}
 		old, known := before[ref]
 		switch {
-		case r.queue == nil || known && reflect.DeepEqual(old, t):
+		case r.queue == nil || known && old.same(t):
 		case waits:
 			r.queue.AddAfter(ref, pendingGrace)
 		default:
@@ -153,6 +154,7 @@ func (r *Reporter) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	faultpoint.Hit("status-written")
 	r.tell(s.object, changed)
 	return reconcile.Result{}, nil
 }

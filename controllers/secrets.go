@@ -61,6 +61,9 @@ type secretEntry struct {
 	version  version
 	// change counts changes, so that a slow read does not overwrite news.
 	change int
+	// writing is true while this process writes the Secret: the watch's echo may
+	// be faster than the answer. missed is true where the watch said something.
+	writing, missed bool
 	// memo is the content that was read, at memoVersion.
 	memo        *translate.Secret
 	memoVersion version
@@ -118,12 +121,34 @@ func (s *SecretStore) seen(key types.NamespacedName) (version, presence) {
 	return e.version, e.presence
 }
 
+// writes says that this process begins to write a Secret, or ended without
+// knowing what it wrote.
+func (s *SecretStore) writes(key types.NamespacedName, begin bool) {
+	s.mu.Lock()
+	e := s.entries[key]
+	missed := e != nil && !begin && e.missed
+	if e != nil {
+		e.writing, e.missed = begin, false
+	}
+	s.mu.Unlock()
+	if missed {
+		s.Touch()
+	}
+}
+
 // note records a version that this process wrote itself, so that the watch's
-// echo of it touches nothing.
+// echo of it touches nothing, early or late.
 func (s *SecretStore) note(key types.NamespacedName, v version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[key]; e != nil && !e.knowsNewer(v) {
+	e := s.entries[key]
+	if e == nil {
+		return
+	}
+	if e.presence == present && e.version == v {
+		e.missed = false // it was the echo
+	}
+	if !e.knowsNewer(v) {
 		e.presence, e.version = present, v
 		e.change++
 	}
@@ -163,7 +188,8 @@ func (s *SecretStore) observe(key types.NamespacedName, v version, deleted bool)
 		e.presence, e.version, e.memo = absent, version{}, nil
 	}
 	e.change++
-	return true
+	e.missed = e.missed || e.writing
+	return !e.writing
 }
 
 // resync takes a full list of a namespace ("" for all). The list was filtered

@@ -93,6 +93,8 @@ type Operator struct {
 	Secrets *SecretStore
 	KeyRing *KeyRing
 	Touch   func()
+	// Dump answers at DumpPath.
+	Dump *Dumper
 }
 
 // ManagerOptions completes o with what this package relies on: no client and
@@ -159,7 +161,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 	}
 	reconciler := &Reconciler{
 		Gatherer:  &Gatherer{Cache: m.GetClient(), Secrets: secrets, Discovery: discovery, Registered: registrar.Results, Settings: o.settings()},
-		Translate: (&translate.Memo{}).Translate,
+		Translate: (&translate.Memo{ObjectsOnly: true}).Translate,
 		Publisher: &Publisher{
 			Client: m.GetClient(), Lister: m.GetAPIReader(), Namespace: o.PublishedNamespace, Secrets: secrets, KeyRing: ring,
 			Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now, Random: rand.Reader,
@@ -183,7 +185,8 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 			return nil, err
 		}
 	}
-	return &Operator{Secrets: secrets, KeyRing: ring, Touch: debouncer.Touch}, nil
+	dump := &Dumper{Settings: o.settings(), Publisher: reconciler.Publisher, Reporter: reporter, Secrets: secrets}
+	return &Operator{Secrets: secrets, KeyRing: ring, Touch: debouncer.Touch, Dump: dump}, nil
 }
 
 func (o Options) withDefaults() Options {

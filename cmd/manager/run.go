@@ -62,6 +62,9 @@ func run(ctx context.Context, f flags) error {
 	if err := m.AddReadyzCheck("key-ring", operator.KeyRing.Check); err != nil {
 		return fmt.Errorf("adding readiness check: %w", err)
 	}
+	if err := m.AddMetricsServerExtraHandler(controllers.DumpPath, operator.Dump); err != nil {
+		return fmt.Errorf("adding the dump: %w", err)
+	}
 	log.InfoContext(ctx, "starting", "version", version.Get().String(), "publicURL", f.publicURL, "brokerClass", f.brokerClass,
 		"namespace", f.namespace, "publishedNamespace", f.publishedNamespace, "watchNamespaces", f.watchNamespaces)
 	if err := m.Start(ctx); err != nil {

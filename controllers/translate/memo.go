@@ -19,12 +19,16 @@ import (
 // An object is taken to be the same while its UID and generation are, as the
 // API server guarantees; a Secret while its UID and resourceVersion are.
 type Memo struct {
+	// ObjectsOnly leaves Document empty and everything unsorted, for callers that
+	// need Objects and Verdicts only: copying and sorting all is most of the work.
+	ObjectsOnly bool
+
 	vendors     memory[*vendorResult]
 	credentials memory[*credentialResult]
 	clients     memory[*clientResult]
 }
 
-// Translate gives exactly what the function Translate gives.
+// Translate gives exactly what the function Translate gives, but for ObjectsOnly.
 func (m *Memo) Translate(in Inputs) Output {
 	out := pass{
 		vendor: func(vi vendorInputs) *vendorResult {
@@ -36,6 +40,7 @@ func (m *Memo) Translate(in Inputs) Output {
 		client: func(ci clientInputs) *clientResult {
 			return m.clients.get(clientRef(ci.object), ci.key(), func() *clientResult { return translateClient(ci) })
 		},
+		objectsOnly: m.ObjectsOnly,
 	}.run(in)
 	m.vendors.turn()
 	m.credentials.turn()

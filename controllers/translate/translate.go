@@ -30,12 +30,15 @@ type pass struct {
 	vendor     func(vendorInputs) *vendorResult
 	credential func(credentialInputs) *credentialResult
 	client     func(clientInputs) *clientResult
+	// objectsOnly leaves Document empty and everything unsorted.
+	objectsOnly bool
 }
 
 // run is the cross-object part: it is done over small keys for all objects
 // each time.
 func (p pass) run(in Inputs) Output {
-	var out Output
+	count := len(in.Vendors) + len(in.Credentials) + len(in.Clients)
+	out := Output{Verdicts: make([]Verdict, 0, count), Objects: make([]Object, 0, count+len(in.Vendors))}
 	vendors := p.vendors(in, &out)
 	p.credentials(in, vendors, &out)
 	for _, c := range in.Clients {
@@ -45,12 +48,33 @@ func (p pass) run(in Inputs) Output {
 		r := p.client(in.clientInputs(c, vendors))
 		out.Verdicts = append(out.Verdicts, r.verdict)
 		if r.client != nil {
-			out.Document.Clients = append(out.Document.Clients, *r.client)
+			out.add(Object{Client: r.client})
 		}
 	}
-	out.sort()
+	if !p.objectsOnly {
+		out.document()
+		out.sort()
+	}
 	return out
 }
+
+// document copies the objects into the document.
+func (o *Output) document() {
+	d := &o.Document
+	for _, object := range o.Objects {
+		switch {
+		case object.Vendor != nil:
+			d.Vendors = append(d.Vendors, *object.Vendor)
+		case object.Credential != nil:
+			d.Credentials = append(d.Credentials, *object.Credential)
+		case object.Client != nil:
+			d.Clients = append(d.Clients, *object.Client)
+		}
+	}
+}
+
+// add puts an object into the output.
+func (o *Output) add(object Object) { o.Objects = append(o.Objects, object) }
 
 // owns tells whether an object of class is this install's.
 func (s Settings) owns(class string) bool {
@@ -88,9 +112,9 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 			views[r.object.Name] = view
 		}
 		if view.published() {
-			out.Document.Vendors = append(out.Document.Vendors, *r.vendor)
+			out.add(Object{Vendor: r.vendor})
 			if r.shared != nil {
-				out.Document.Credentials = append(out.Document.Credentials, *r.shared)
+				out.add(Object{Credential: r.shared})
 			}
 		}
 	}
@@ -100,7 +124,7 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 // credentials decides on all credentials and refuses all but the oldest
 // default of a namespace for a vendor.
 func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output) {
-	var all []*credentialResult
+	all := make([]*credentialResult, 0, len(in.Credentials))
 	claims := make(claims)
 	for _, c := range in.Credentials {
 		if !in.Settings.owns(c.Spec.BrokerClass) || c.DeletionTimestamp != nil {
@@ -122,7 +146,7 @@ func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output)
 		}
 		out.Verdicts = append(out.Verdicts, verdict)
 		if published {
-			out.Document.Credentials = append(out.Document.Credentials, *r.credential)
+			out.add(Object{Credential: r.credential})
 			if r.registration != nil {
 				out.Registrations = append(out.Registrations, r.registration)
 			}

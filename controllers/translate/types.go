@@ -79,10 +79,22 @@ type Discovered struct {
 // Output is a document and a verdict for each object of this class.
 type Output struct {
 	Document runtimeconfig.Document
+	// Objects are those of Document, each vendor before what depends on it. A Memo
+	// gives an object that is the same at the same address, so that what was made
+	// of it can be remembered.
+	Objects []Object
 	// Verdicts sorted by kind, namespace, name.
 	Verdicts []Verdict
 	// Registrations are the apps that there should be at vendors.
 	Registrations []*Registration
+}
+
+// Object is one object of a document: one of its members is not nil. It must
+// not be changed.
+type Object struct {
+	Vendor     *runtimeconfig.Vendor
+	Credential *runtimeconfig.Credential
+	Client     *runtimeconfig.Client
 }
 
 // Ref names an object.
@@ -90,6 +102,14 @@ type Ref struct {
 	Kind      string // OAuthVendor, BYOCCredential or BrokerClient
 	Namespace string
 	Name      string
+}
+
+// String is for people: kind, namespace and name.
+func (r Ref) String() string {
+	if r.Namespace == "" {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Namespace + "/" + r.Name
 }
 
 // Check is the outcome for one condition.

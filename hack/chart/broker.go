@@ -80,13 +80,12 @@ func rules(root string, files map[string][]byte) error {
 			}
 		}
 	}
-	named["vendors"] = keep(named["cluster"], func(r string) bool { return strings.HasPrefix(r, "oauthvendors") || r == "events" })
-	named["watched"] = keep(named["cluster"], func(r string) bool {
-		return !strings.HasPrefix(r, "oauthvendors") && r != "namespaces" && r != "events"
-	})
+	named["vendors"] = keep(named["cluster"], func(r string) bool { return strings.HasPrefix(r, "oauthvendors") })
+	named["events"] = keep(named["cluster"], func(r string) bool { return r == "events" })
+	named["watched"] = keep(named["cluster"], func(r string) bool { return !strings.HasPrefix(r, "oauthvendors") && r != "namespaces" })
 	var out bytes.Buffer
 	out.WriteString(generated)
-	for _, name := range []string{"broker", "cluster", "published", "system", "vendors", "watched"} {
+	for _, name := range []string{"broker", "cluster", "events", "published", "system", "vendors", "watched"} {
 		if len(named[name]) == 0 {
 			return errors.New("config/rbac has no rules for " + name)
 		}

@@ -24,23 +24,26 @@ func (i Index) Missing(prev *Snapshot) []string {
 // nil. Every shard is checked against its name (an HMAC of its content) and
 // every item against its place. On an error prev stays good.
 func Load(i Index, shards map[string][]byte, prev *Snapshot, o Options) (*Snapshot, error) {
-	parsed := make(map[string]map[string]entry, len(i.Shards))
-	var d Document
+	s := newSnapshot(i.Revision(), i.Sequence, o)
+	s.parsed = make(map[string]map[string]entry, len(i.Shards))
 	for _, ref := range i.Shards {
 		entries, err := shardEntries(i, ref, shards, prev)
 		if err != nil {
 			return nil, fmt.Errorf("shard %s: %w", ref.Name, err)
 		}
-		parsed[ref.Name] = entries
-		for _, e := range entries {
-			d.add(e)
+		s.parsed[ref.Name] = entries
+	}
+	// Entries are shared with prev: both are immutable.
+	for _, add := range []func(entry) error{s.addVendor, s.addCredential, s.addClient} {
+		for _, entries := range s.parsed {
+			for _, e := range entries {
+				if err := add(e); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
-	s, err := NewSnapshot(d, i.Revision(), i.Sequence, o)
-	if err != nil {
-		return nil, err
-	}
-	s.parsed = parsed
+	s.addEnvironment(o.LookupEnv)
 	return s, nil
 }
 
@@ -74,15 +77,4 @@ func shardEntries(i Index, ref ShardRef, shards map[string][]byte, prev *Snapsho
 		}
 	}
 	return entries, nil
-}
-
-func (d *Document) add(e entry) {
-	switch {
-	case e.vendor != nil:
-		d.Vendors = append(d.Vendors, *e.vendor)
-	case e.credential != nil:
-		d.Credentials = append(d.Credentials, *e.credential)
-	case e.client != nil:
-		d.Clients = append(d.Clients, *e.client)
-	}
 }

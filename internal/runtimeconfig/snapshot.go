@@ -50,44 +50,71 @@ type Options struct {
 // NewSnapshot indexes d. It returns an error for a document that contradicts
 // itself: two objects of one name, or a credential of an unknown vendor.
 func NewSnapshot(d Document, revision string, sequence int64, o Options) (*Snapshot, error) {
-	s := &Snapshot{
-		Sequence: sequence, Revision: revision, LoadedAt: o.Now(),
-		vendors:  make(map[string]*Vendor, len(d.Vendors)),
-		clients:  make(map[string]*Client, len(d.Clients)),
-		byoc:     make(map[[2]string]*Credential, len(d.Credentials)),
-		defaults: make(map[[2]string]*Credential, len(d.Credentials)),
-		platform: make(map[string]*Credential, len(d.Vendors)),
-	}
+	s := newSnapshot(revision, sequence, o)
 	for i := range d.Vendors {
-		v := &d.Vendors[i]
-		if err := v.validate(); err != nil {
-			return nil, fmt.Errorf("vendor %q: %w", v.Name, err)
+		if err := s.addVendor(entry{vendor: &d.Vendors[i]}); err != nil {
+			return nil, err
 		}
-		if s.vendors[v.Name] != nil {
-			return nil, fmt.Errorf("vendor %q is there twice", v.Name)
-		}
-		s.vendors[v.Name] = v
 	}
 	for i := range d.Credentials {
-		if err := s.addCredential(&d.Credentials[i]); err != nil {
+		if err := s.addCredential(entry{credential: &d.Credentials[i]}); err != nil {
 			return nil, err
 		}
 	}
 	for i := range d.Clients {
-		c := &d.Clients[i]
-		if err := c.validate(); err != nil {
-			return nil, fmt.Errorf("client %q: %w", c.ID, err)
+		if err := s.addClient(entry{client: &d.Clients[i]}); err != nil {
+			return nil, err
 		}
-		if s.clients[c.ID] != nil {
-			return nil, fmt.Errorf("client %q is there twice", c.ID)
-		}
-		s.clients[c.ID] = c
 	}
 	s.addEnvironment(o.LookupEnv)
 	return s, nil
 }
 
-func (s *Snapshot) addCredential(c *Credential) error {
+func newSnapshot(revision string, sequence int64, o Options) *Snapshot {
+	return &Snapshot{
+		Sequence: sequence, Revision: revision, LoadedAt: o.Now(),
+		vendors: map[string]*Vendor{}, clients: map[string]*Client{}, platform: map[string]*Credential{},
+		byoc: map[[2]string]*Credential{}, defaults: map[[2]string]*Credential{},
+	}
+}
+
+// addVendor adds the vendor of an entry that has one. All are added before the
+// credentials.
+func (s *Snapshot) addVendor(e entry) error {
+	v := e.vendor
+	if v == nil {
+		return nil
+	}
+	if err := v.validate(); err != nil {
+		return fmt.Errorf("vendor %q: %w", v.Name, err)
+	}
+	if s.vendors[v.Name] != nil {
+		return fmt.Errorf("vendor %q is there twice", v.Name)
+	}
+	s.vendors[v.Name] = v
+	return nil
+}
+
+func (s *Snapshot) addClient(e entry) error {
+	c := e.client
+	if c == nil {
+		return nil
+	}
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("client %q: %w", c.ID, err)
+	}
+	if s.clients[c.ID] != nil {
+		return fmt.Errorf("client %q is there twice", c.ID)
+	}
+	s.clients[c.ID] = c
+	return nil
+}
+
+func (s *Snapshot) addCredential(e entry) error {
+	c := e.credential
+	if c == nil {
+		return nil
+	}
 	if err := c.validate(); err != nil {
 		return fmt.Errorf("credential %s: %w", c.Display(), err)
 	}

@@ -86,7 +86,7 @@ func TestTemplate_everything(t *testing.T) {
 	}
 	for kind, want := range map[string]int{
 		"CustomResourceDefinition": 3, "Deployment": 2, "Service": 3, "Ingress": 1, "Certificate": 1, "HorizontalPodAutoscaler": 1,
-		"PodDisruptionBudget": 1, "NetworkPolicy": 2, "ServiceMonitor": 2, "PrometheusRule": 1, "ConfigMap": 1, "Role": 5, "ClusterRole": 1, "Secret": 0,
+		"PodDisruptionBudget": 1, "NetworkPolicy": 2, "ServiceMonitor": 2, "PrometheusRule": 1, "ConfigMap": 1, "Role": 6, "ClusterRole": 1, "Secret": 0,
 	} {
 		if count[kind] != want {
 			t.Errorf("%d of kind %s, want %d", count[kind], kind, want)

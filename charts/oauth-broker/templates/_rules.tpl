@@ -66,6 +66,16 @@
   - watch
 {{- end -}}
 
+{{- define "oauth-broker.rules.events" -}}
+- apiGroups:
+  - events.k8s.io
+  resources:
+  - events
+  verbs:
+  - create
+  - patch
+{{- end -}}
+
 {{- define "oauth-broker.rules.published" -}}
 - apiGroups:
   - ""
@@ -120,13 +130,6 @@
 
 {{- define "oauth-broker.rules.vendors" -}}
 - apiGroups:
-  - events.k8s.io
-  resources:
-  - events
-  verbs:
-  - create
-  - patch
-- apiGroups:
   - oauthbroker.dev
   resources:
   - oauthvendors
@@ -153,6 +156,13 @@
   - get
   - list
   - watch
+- apiGroups:
+  - events.k8s.io
+  resources:
+  - events
+  verbs:
+  - create
+  - patch
 - apiGroups:
   - oauthbroker.dev
   resources:

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,6 +134,8 @@ func (in *install) start(change ...func(*controllers.Options, *rest.Config)) *op
 // broker is the broker's Kubernetes source with the admin port beside it.
 type broker struct {
 	snapshot atomic.Pointer[runtimeconfig.Snapshot]
+	mu       sync.Mutex
+	history  []*runtimeconfig.Snapshot
 	loads    atomic.Int64
 	log      *lockedBuffer
 	problems *lockedBuffer
@@ -159,7 +162,7 @@ func (in *install) startBroker(change ...func(*kubesource.Options)) *broker {
 	ctx, cancel := context.WithCancel(in.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- source.Run(ctx, func(s *runtimeconfig.Snapshot) { b.snapshot.Store(s); b.loads.Add(1) })
+		done <- source.Run(ctx, b.take)
 	}()
 	admin := httptest.NewServer(http.HandlerFunc(b.serve))
 	in.brokers = append(in.brokers, admin.URL)
@@ -172,6 +175,21 @@ func (in *install) startBroker(change ...func(*kubesource.Options)) *broker {
 	})
 	in.t.Cleanup(b.stop)
 	return b
+}
+
+func (b *broker) take(s *runtimeconfig.Snapshot) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history = append(b.history, s)
+	b.snapshot.Store(s)
+	b.loads.Add(1)
+}
+
+// served are all snapshots that were ever served.
+func (b *broker) served() []*runtimeconfig.Snapshot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.history)
 }
 
 func (b *broker) serve(w http.ResponseWriter, r *http.Request) {
@@ -305,14 +323,20 @@ func (in *install) shards() []corev1.Secret {
 
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	until(t, patience, check)
+}
+
+// until is eventually with a limit of its own.
+func until(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %v", patience, err)
+			t.Fatalf("after %s: %v", limit, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -158,7 +158,7 @@ func TestPublish_oneOfThreeThousand(t *testing.T) {
 	}
 	start := time.Now()
 	op := in.start()
-	eventually(t, func() error {
+	until(t, time.Minute, func() error {
 		if s := b.snapshot.Load(); s != nil {
 			if _, credentials, _ := s.Counts(); credentials == count {
 				return nil
@@ -167,7 +167,7 @@ func TestPublish_oneOfThreeThousand(t *testing.T) {
 		return errors.New("the broker has not loaded all credentials")
 	})
 	t.Logf("start to served: %s", time.Since(start).Round(time.Millisecond))
-	eventually(t, in.allReady)
+	until(t, 3*time.Minute, in.allReady) // a status write for each
 
 	op.writes.reset()
 	start = time.Now()
