@@ -20,6 +20,7 @@ IMAGE ?= ghcr.io/oauthbroker/oauth-broker
 TOOL := go tool -modfile=hack/tools/go.mod
 STEP := hack/progress.sh
 FUZZTIME ?= 10s
+DURATION ?= 30m
 
 # What `make generate` writes; `make verify` fails where it differs from Git.
 GENERATED := api charts config/crd config/rbac docs/reference docs/vendors/README.md \
@@ -112,6 +113,10 @@ e2e: ## Install on a real single-node Kubernetes of this machine (root; about 15
 .PHONY: bench-operator
 bench-operator: controlplane ## Time edits from the API server to Programmed, with 100 and with 10,000 credentials (about 6 minutes). ARGS="--edits 20" etc.
 	@go run ./hack/bench/operator $(ARGS)
+
+.PHONY: soak
+soak: redis-server ## Run two race-built brokers under load and faults for DURATION (30m), and see that nothing fails or grows.
+	@$(STEP) 'soak $(DURATION)' go test -tags=soak -count=1 -timeout=0 -v ./test/soak -duration $(DURATION)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).

@@ -24,6 +24,8 @@ type lastGood struct {
 	keys *seal.Keys
 	now  func() time.Time
 	log  *slog.Logger
+	// create makes the file that replaces the one before.
+	create func(dir, pattern string) (*os.File, error)
 
 	mu   sync.Mutex
 	kept *lastGoodContent
@@ -81,7 +83,7 @@ func (l *lastGood) write() error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(l.path), ".last-good-*")
+	tmp, err := l.create(filepath.Dir(l.path), ".last-good-*")
 	if err != nil {
 		return fmt.Errorf("saving the last good configuration: %w", err)
 	}

@@ -5,8 +5,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +28,7 @@ func TestLastGood_staysYoung(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	l := &lastGood{path: filepath.Join(t.TempDir(), "last-good"), keys: keys, now: clock, log: slog.New(slog.NewTextHandler(&log, nil))}
+	l := &lastGood{path: filepath.Join(t.TempDir(), "last-good"), keys: keys, now: clock, log: slog.New(slog.NewTextHandler(&log, nil)), create: os.CreateTemp}
 	if _, _, ok := l.Restore(); ok || !bytes.Contains(log.Bytes(), []byte("no such file")) {
 		t.Errorf("without a file: got %v, log %s", ok, &log)
 	}
@@ -56,7 +59,7 @@ func TestLastGood_run(t *testing.T) {
 		t.Fatal(err)
 	}
 	writes := make(chan struct{}, 100)
-	l := &lastGood{path: filepath.Join(t.TempDir(), "last-good"), keys: keys, log: slog.New(slog.DiscardHandler), now: func() time.Time {
+	l := &lastGood{path: filepath.Join(t.TempDir(), "last-good"), keys: keys, log: slog.New(slog.DiscardHandler), create: os.CreateTemp, now: func() time.Time {
 		writes <- struct{}{}
 		return time.Now()
 	}}
@@ -70,4 +73,51 @@ func TestLastGood_run(t *testing.T) {
 	<-writes
 	cancel()
 	<-done
+}
+
+// TestLastGood_fullDisk: the file that is there stays whole while the disk is
+// full, nothing is left beside it, and it is replaced once there is room.
+func TestLastGood_fullDisk(t *testing.T) {
+	keys, err := seal.NewKeys(keyring.New(time.Now()), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := false
+	dir := t.TempDir()
+	l := &lastGood{path: filepath.Join(dir, "last-good"), keys: keys, now: time.Now, log: slog.New(slog.DiscardHandler), create: func(dir, pattern string) (*os.File, error) {
+		if !full {
+			return os.CreateTemp(dir, pattern)
+		}
+		name := filepath.Join(dir, ".last-good-full") // a file whose disk has no room for a byte
+		if err := os.Symlink("/dev/full", name); err != nil {
+			return nil, err
+		}
+		return os.OpenFile(name, os.O_WRONLY, 0)
+	}}
+	save := func(sequence int64) error {
+		return l.Save(runtimeconfig.Index{Sequence: sequence}, map[string][]byte{"a": []byte("content")})
+	}
+	want := func(sequence int64) {
+		t.Helper()
+		files, err := os.ReadDir(dir)
+		if index, _, ok := l.Restore(); !ok || index.Sequence != sequence || len(files) != 1 || err != nil {
+			t.Errorf("got %v, sequence %d among %d files, want %d alone", ok, index.Sequence, len(files), sequence)
+		}
+	}
+	if err := save(1); err != nil {
+		t.Fatal(err)
+	}
+	full = true
+	if err := save(2); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v, want %v", err, syscall.ENOSPC)
+	}
+	want(1)
+	full = false
+	if err := l.renew(); err != nil {
+		t.Error(err)
+	}
+	want(2)
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Error(err)
+	}
 }

@@ -83,7 +83,7 @@ func newKubeSource(o options, p kubeParts) (source, error) {
 		Snapshot:  runtimeconfig.Options{LookupEnv: os.LookupEnv, Now: time.Now},
 		OnProblem: func(reason string) { problems.WithLabelValues(reason).Inc() },
 	}
-	kept := &lastGood{path: o.lastGood, keys: p.keys, now: time.Now, log: p.log}
+	kept := &lastGood{path: o.lastGood, keys: p.keys, now: time.Now, log: p.log, create: os.CreateTemp}
 	if o.lastGood != "" {
 		ko.Save, ko.Restore = kept.Save, kept.Restore
 	}

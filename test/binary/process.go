@@ -24,10 +24,10 @@ import (
 // Patience is how long a test waits for what should happen soon.
 const Patience = 20 * time.Second
 
-// Build builds a command of this repository into dir.
-func Build(root, dir, command string) (string, error) {
+// Build builds a command of this repository into dir, with flags of go build.
+func Build(root, dir, command string, flags ...string) (string, error) {
 	path := filepath.Join(dir, command)
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/"+command)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, "./cmd/"+command)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", command, err, out)

@@ -26,6 +26,7 @@ type Wire struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
 	open     map[net.Conn]bool
+	deaf     map[net.Conn]bool
 	accepted int
 	cut      bool
 	frozen   bool
@@ -42,7 +43,7 @@ func New(t testing.TB, target string) *Wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Wire{listener: l, target: target, open: map[net.Conn]bool{}, budget: -1}
+	w := &Wire{listener: l, target: target, open: map[net.Conn]bool{}, deaf: map[net.Conn]bool{}, budget: -1}
 	w.changed = sync.NewCond(&w.mu)
 	go w.accept()
 	t.Cleanup(func() { _ = l.Close(); w.Cut() })
@@ -68,6 +69,16 @@ func (w *Wire) Reset() { w.set(w.breakAll) }
 // Freeze keeps all connections and takes new ones, and carries nothing.
 func (w *Wire) Freeze() { w.set(func() { w.frozen = true }) }
 
+// Deafen freezes the connections that stand, for ever; new ones are carried. So
+// it looks where a router forgot its connections.
+func (w *Wire) Deafen() {
+	w.set(func() {
+		for c := range w.open {
+			w.deaf[c] = true
+		}
+	})
+}
+
 // Slow makes every piece take so long in each direction.
 func (w *Wire) Slow(by time.Duration) { w.set(func() { w.delay = by }) }
 
@@ -75,7 +86,9 @@ func (w *Wire) Slow(by time.Duration) { w.set(func() { w.delay = by }) }
 func (w *Wire) CutAfter(bytes int) { w.set(func() { w.budget = bytes }) }
 
 // Mend ends every fault. What was frozen goes on.
-func (w *Wire) Mend() { w.set(func() { w.cut, w.frozen, w.delay, w.budget = false, false, 0, -1 }) }
+func (w *Wire) Mend() {
+	w.set(func() { w.cut, w.frozen, w.delay, w.budget = false, false, 0, -1; clear(w.deaf) })
+}
 
 func (w *Wire) set(change func()) {
 	w.mu.Lock()
@@ -92,6 +105,7 @@ func (w *Wire) breakAll() {
 		_ = c.Close()
 	}
 	clear(w.open)
+	clear(w.deaf)
 	w.changed.Broadcast()
 }
 
@@ -140,13 +154,15 @@ func (w *Wire) carry(to, from net.Conn, answers bool) {
 	defer w.mu.Unlock()
 	delete(w.open, to)
 	delete(w.open, from)
+	delete(w.deaf, to)
+	delete(w.deaf, from)
 	w.changed.Broadcast()
 }
 
 // pass carries one piece as the wire is now; false means that it is broken.
 func (w *Wire) pass(to net.Conn, piece []byte, answers bool) bool {
 	w.mu.Lock()
-	for w.frozen && w.open[to] {
+	for (w.frozen || w.deaf[to]) && w.open[to] {
 		w.changed.Wait()
 	}
 	delay, alive := w.delay, w.open[to]

@@ -3,17 +3,14 @@
 package binary_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +31,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
+	"github.com/oauthbroker/oauth-broker/test/wire"
 )
 
 const (
@@ -48,12 +46,12 @@ type cluster struct {
 	*binary.Install
 	system, published, tenant string
 	vendor                    *fakevendor.Server
-	wire                      *wire
+	wire                      *wire.Wire
 }
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{Install: binary.New(t, broker), wire: newWire(t)}
+	c := &cluster{Install: binary.New(t, broker), wire: wire.New(t, apiServer(t))}
 	for prefix, name := range map[string]*string{"system": &c.system, "published": &c.published, "tenant": &c.tenant} {
 		var err error
 		if *name, err = plane.Namespace(t.Context(), prefix); err != nil {
@@ -136,7 +134,7 @@ func (c *cluster) brokerUser(t *testing.T) string {
 	}
 	c.create(t, &role, binding)
 	config := rest.CopyConfig(user.Config())
-	config.Host = "https://" + c.wire.listener.Addr().String()
+	config.Host = "https://" + c.wire.Addr()
 	return c.kubeconfig(t, "broker", config)
 }
 
@@ -198,7 +196,7 @@ func TestLastGood(t *testing.T) {
 	binary.Eventually(t, func() error { return c.fileIsSealed(t, file) })
 
 	// The API server goes away: the running broker serves on.
-	c.wire.set(true)
+	c.wire.Cut()
 	b.LogHas(`"problem":"api"`, `"serving":true`)
 	if err := c.login(); err != nil {
 		t.Errorf("while the API server is away: %v", err)
@@ -220,14 +218,14 @@ func TestLastGood(t *testing.T) {
 	// The API server comes back: the file is written anew, without any change to
 	// the document, and changes are followed again.
 	c.Remove("last-good")
-	c.wire.set(false)
+	c.wire.Mend()
 	binary.Eventually(t, func() error { return c.fileIsSealed(t, file) })
 	c.change(t, "mail")
 	c.follows(t, b, served.Sequence)
 	b.Stop()
 
 	// Without the file there is nothing to serve, and the log says why.
-	c.wire.set(true)
+	c.wire.Cut()
 	b = c.StartWith(source...)
 	c.notReady(t, b, `"problem":"api"`)
 	// The same with a file that no key opens.
@@ -238,7 +236,7 @@ func TestLastGood(t *testing.T) {
 	b = c.StartWith(withFile...)
 	c.notReady(t, b, "no last good configuration to start from", "key")
 	// It recovers by itself.
-	c.wire.set(false)
+	c.wire.Mend()
 	b.Ready()
 	binary.Eventually(t, c.login)
 	b.Stop()
@@ -323,64 +321,12 @@ func (c *cluster) follows(t *testing.T, b *binary.Broker, sequence int64) {
 	})
 }
 
-// wire stands between the broker and the API server, and can be cut.
-type wire struct {
-	listener net.Listener
-	mu       sync.Mutex
-	cut      bool
-	open     map[net.Conn]bool
-}
-
-func newWire(t *testing.T) *wire {
+// apiServer is the host and port of the API server.
+func apiServer(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{listener: l, open: map[net.Conn]bool{}}
 	server, _, err := rest.DefaultServerUrlFor(plane.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go w.carry(conn, server.Host)
-		}
-	}()
-	t.Cleanup(func() { w.set(true); _ = l.Close() })
-	return w
-}
-
-func (w *wire) carry(near net.Conn, target string) {
-	far, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", target)
-	w.mu.Lock()
-	if err != nil || w.cut {
-		w.mu.Unlock()
-		_ = near.Close()
-		if err == nil {
-			_ = far.Close()
-		}
-		return
-	}
-	w.open[near], w.open[far] = true, true
-	w.mu.Unlock()
-	go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
-	_, _ = io.Copy(near, far)
-	_ = near.Close()
-}
-
-func (w *wire) set(cut bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = cut
-	if cut {
-		for c := range w.open {
-			_ = c.Close()
-		}
-		w.open = map[net.Conn]bool{}
-	}
+	return server.Host
 }

@@ -26,72 +26,23 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/kubesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/wire"
 )
 
-// wire stands between a client and the API server, and can be cut.
-type wire struct {
-	listener net.Listener
-	mu       sync.Mutex
-	cut      bool
-	open     map[net.Conn]bool
-}
-
-func newWire(t *testing.T) *wire {
+// newWire stands between a client and the API server, and can be cut.
+func newWire(t *testing.T) *wire.Wire {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{listener: l, open: map[net.Conn]bool{}}
 	server, _, err := rest.DefaultServerUrlFor(plane.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := server.Host
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go w.carry(conn, target)
-		}
-	}()
-	t.Cleanup(func() { w.set(true); _ = l.Close() })
-	return w
+	return wire.New(t, server.Host)
 }
 
-func (w *wire) carry(near net.Conn, target string) {
-	far, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", target)
-	w.mu.Lock()
-	if err != nil || w.cut {
-		w.mu.Unlock()
-		_ = near.Close()
-		return
-	}
-	w.open[near], w.open[far] = true, true
-	w.mu.Unlock()
-	go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
-	_, _ = io.Copy(near, far)
-	_ = near.Close()
-}
-
-func (w *wire) set(cut bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = cut
-	if cut {
-		for c := range w.open {
-			_ = c.Close()
-		}
-		w.open = map[net.Conn]bool{}
-	}
-}
-
-// config reaches the API server over the wire.
-func (w *wire) config() *rest.Config {
+// over reaches the API server over a wire.
+func over(w *wire.Wire) *rest.Config {
 	c := rest.CopyConfig(plane.Config)
-	c.Host = "https://" + w.listener.Addr().String()
+	c.Host = "https://" + w.Addr()
 	return c
 }
 
@@ -126,7 +77,7 @@ func (l *lastGood) saved() int {
 func TestOutage_lastGoodIsServed(t *testing.T) {
 	in := newInstall(t)
 	w, kept := newWire(t), &lastGood{}
-	away := func(o *kubesource.Options) { o.Config = w.config(); kept.hooks(o) }
+	away := func(o *kubesource.Options) { o.Config = over(w); kept.hooks(o) }
 	b := in.startBroker(away)
 	in.start()
 	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
@@ -140,7 +91,7 @@ func TestOutage_lastGoodIsServed(t *testing.T) {
 		return nil
 	})
 
-	w.set(true)
+	w.Cut()
 	eventually(t, func() error {
 		if !strings.Contains(b.problems.String(), "api") {
 			return errors.New("the outage was not noticed")
@@ -156,7 +107,7 @@ func TestOutage_lastGoodIsServed(t *testing.T) {
 	eventually(t, func() error { return second.secretIs(in.tenant, in.vendorName(), "two") })
 	t.Logf("restored after %s", time.Since(start).Round(time.Millisecond))
 
-	w.set(false)
+	w.Mend()
 	for _, each := range []*broker{b, second} {
 		eventually(t, func() error { return each.secretIs(in.tenant, in.vendorName(), "three") })
 	}
@@ -167,8 +118,8 @@ func TestOutage_lastGoodIsServed(t *testing.T) {
 func TestOutage_startWithoutAnything(t *testing.T) {
 	in := newInstall(t)
 	w := newWire(t)
-	w.set(true)
-	b := in.startBroker(func(o *kubesource.Options) { o.Config = w.config() })
+	w.Cut()
+	b := in.startBroker(func(o *kubesource.Options) { o.Config = over(w) })
 	in.start()
 	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
 	stays(t, func() error {
@@ -177,7 +128,7 @@ func TestOutage_startWithoutAnything(t *testing.T) {
 		}
 		return nil
 	})
-	w.set(false)
+	w.Mend()
 	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
 }
 
@@ -185,14 +136,14 @@ func TestOutage_operatorRecovers(t *testing.T) {
 	in := newInstall(t)
 	w := newWire(t)
 	b := in.startBroker()
-	in.start(func(_ *controllers.Options, c *rest.Config) { *c = *w.config() })
+	in.start(func(_ *controllers.Options, c *rest.Config) { *c = *over(w) })
 	credential := in.credential("acme")
 	in.create(in.vendor(), credential, in.secret("acme", "one"))
 	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
-	w.set(true)
+	w.Cut()
 	in.rotate("two")
 	stays(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
-	w.set(false)
+	w.Mend()
 	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "two") })
 	eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
 }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/kubesource"
+)
+
+// TestOutage_cutWhileReading: the wire breaks in the middle of what a broker
+// reads at its start: in the handshake, in the index, in the shards. Promised: it
+// serves all of a document or nothing, and recovers by itself.
+func TestOutage_cutWhileReading(t *testing.T) {
+	in := newInstall(t)
+	in.start()
+	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
+	whole := in.startBroker()
+	eventually(t, func() error { return whole.secretIs(in.tenant, in.vendorName(), "one") })
+	for _, bytes := range []int{0, 1, 1500, 2500, 3500, 5000, 7000, 10000} {
+		t.Run(fmt.Sprintf("after %d bytes", bytes), func(t *testing.T) {
+			w := newWire(t)
+			w.CutAfter(bytes)
+			b := in.startBroker(func(o *kubesource.Options) { o.Config = over(w) })
+			eventually(t, func() error {
+				if b.problems.String() == "" && b.snapshot.Load() == nil {
+					return errors.New("nothing has happened yet")
+				}
+				return nil
+			})
+			if b.snapshot.Load() != nil {
+				if err := b.secretIs(in.tenant, in.vendorName(), "one"); err != nil {
+					t.Errorf("a part is served: %v", err)
+				}
+			}
+			w.Mend()
+			eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+		})
+	}
+}
+
+// TestOutage_frozen: nothing comes through for a while. What is served stays, and
+// the change is followed as soon as the wire is well.
+func TestOutage_frozen(t *testing.T) {
+	in := newInstall(t)
+	w := newWire(t)
+	b := in.startBroker(func(o *kubesource.Options) { o.Config = over(w) })
+	in.start()
+	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	w.Freeze()
+	in.rotate("two")
+	stays(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	w.Mend()
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "two") })
+}
+
+// TestOutage_halfOpen: the broker's connection to the API server stands and is
+// dead, as after a router forgot it. The read of the index every 30 s, with its
+// time-out, and the HTTP/2 ping find out: a change is served within two minutes.
+func TestOutage_halfOpen(t *testing.T) {
+	t.Parallel()
+	in := newInstall(t)
+	w := newWire(t)
+	b := in.startBroker(func(o *kubesource.Options) { o.Config = over(w) })
+	in.start()
+	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	w.Deafen()
+	in.rotate("two")
+	start := time.Now()
+	for b.secretIs(in.tenant, in.vendorName(), "two") != nil {
+		if time.Since(start) > 2*time.Minute {
+			t.Fatalf("not served after %s: %s", time.Since(start), b.log.String())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("served %s after the change", time.Since(start).Round(time.Second))
+}
