@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -52,7 +51,7 @@ and one of each list seals. Brokers read a changed ring by themselves.`,
 
 // change makes another ring of one and tells what it did. It may run more than
 // once, where another was quicker.
-type change func(r keyring.Ring, out io.Writer) (keyring.Ring, error)
+type change func(r keyring.Ring, out *bytes.Buffer) (keyring.Ring, error)
 
 // errUnchanged says that there is nothing to write.
 var errUnchanged = errors.New("unchanged")
@@ -162,12 +161,13 @@ func (k *keys) newList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
-			fmt.Fprintln(w, "RING\tID\tSTATE\tSEALS FROM\tNEEDED UNTIL")
+			rows := bytes.NewBufferString("RING\tID\tSTATE\tSEALS FROM\tNEEDED UNTIL\n")
 			for _, s := range ring.Status(k.now()) {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.List, s.ID, s.State, stamp(s.SealFrom), stamp(s.Until))
+				fmt.Fprintf(rows, "%s\t%s\t%s\t%s\t%s\n", s.List, s.ID, s.State, stamp(s.SealFrom), stamp(s.Until))
 			}
-			return w.Flush()
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
+			_, err = rows.WriteTo(w)
+			return errors.Join(err, w.Flush())
 		},
 	}
 	k.takesRing(c, cobra.NoArgs)
@@ -195,7 +195,7 @@ func (k *keys) newAdd() *cobra.Command {
 			if err := k.checkDelay(delay); err != nil {
 				return err
 			}
-			return k.apply(c, args, func(r keyring.Ring, out io.Writer) (keyring.Ring, error) {
+			return k.apply(c, args, func(r keyring.Ring, out *bytes.Buffer) (keyring.Ring, error) {
 				r, key, err := r.Add(l, k.now(), delay)
 				sayAdded(out, l, key)
 				return r, err
@@ -222,7 +222,7 @@ func (k *keys) checkDelay(delay time.Duration) error {
 	return nil
 }
 
-func sayAdded(out io.Writer, l keyring.List, key keyring.Key) {
+func sayAdded(out *bytes.Buffer, l keyring.List, key keyring.Key) {
 	fmt.Fprintf(out, "added %s to %s; it seals from %s on\n", key.ID, l, stamp(key.SealFrom))
 }
 
@@ -237,7 +237,7 @@ which a new key waits already gets no other, so running it again does no harm.`,
 			if err := k.checkDelay(delay); err != nil {
 				return err
 			}
-			return k.apply(c, args, func(r keyring.Ring, out io.Writer) (keyring.Ring, error) {
+			return k.apply(c, args, func(r keyring.Ring, out *bytes.Buffer) (keyring.Ring, error) {
 				r, gone := r.Prune(k.now())
 				r, added := r.Rotate(k.now(), delay)
 				if len(added)+len(gone) == 0 {
@@ -259,7 +259,7 @@ which a new key waits already gets no other, so running it again does no harm.`,
 	return c
 }
 
-func sayPruned(out io.Writer, gone []keyring.Status) {
+func sayPruned(out *bytes.Buffer, gone []keyring.Status) {
 	for _, s := range gone {
 		fmt.Fprintf(out, "pruned %s of %s: all that it sealed expired by %s\n", s.ID, s.List, stamp(s.Until))
 	}
@@ -270,7 +270,7 @@ func (k *keys) newPrune() *cobra.Command {
 		Use:   "prune [FILE] [ID...]",
 		Short: "Remove keys that are not needed any more: all of them, or the named ones",
 		RunE: func(c *cobra.Command, args []string) error {
-			return k.apply(c, args, func(r keyring.Ring, out io.Writer) (keyring.Ring, error) {
+			return k.apply(c, args, func(r keyring.Ring, out *bytes.Buffer) (keyring.Ring, error) {
 				if err := prunable(r, k.others(args), k.now()); err != nil {
 					return r, err
 				}

@@ -3,9 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -27,7 +27,7 @@ again, such clients register again, and remembered consents are asked again.
 Where a list has no key left, a new one is made, which seals at once. Whoever has the
 ring has every key in it: if the file or Secret leaked, revoke all keys.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return k.apply(c, args, func(r keyring.Ring, out io.Writer) (keyring.Ring, error) {
+			return k.apply(c, args, func(r keyring.Ring, out *bytes.Buffer) (keyring.Ring, error) {
 				before := r.IDs()
 				r, gone, err := r.Revoke(k.others(args), k.now())
 				if err != nil {
@@ -62,7 +62,7 @@ func effect(s keyring.Status) string {
 }
 
 // sayWhen tells when brokers have the ring.
-func (k *keys) sayWhen(out io.Writer) {
+func (k *keys) sayWhen(out *bytes.Buffer) {
 	if k.secret == "" {
 		fmt.Fprintln(out, "brokers that read this file follow within seconds")
 		return
@@ -116,7 +116,7 @@ func (k *keys) newUnwrap() *cobra.Command {
 
 // saying is the change that changes no key.
 func saying(text string) change {
-	return func(r keyring.Ring, out io.Writer) (keyring.Ring, error) {
+	return func(r keyring.Ring, out *bytes.Buffer) (keyring.Ring, error) {
 		_, err := fmt.Fprintln(out, text)
 		return r, err
 	}

@@ -74,7 +74,7 @@ func (f ringFile) update(ctx context.Context, edit edit) (err error) {
 		return err
 	}
 	lock := path + ".new"
-	out, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
+	out, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm()) //nolint:gosec // the caller names the file
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: another command changes the ring, or was killed while it did; in that case delete that file", lock)
 	} else if err != nil {

@@ -272,3 +272,40 @@ func TestKeys_inParallel(t *testing.T) {
 		t.Errorf("got %v, %v, want four keys", r.IDs(), err)
 	}
 }
+
+// TestKeys_replicaThatLags: kubelets renew a mounted ring one after the other. A
+// replica that has the old ring meets nothing that it cannot open.
+func TestKeys_replicaThatLags(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	late := s.Replica()
+	s.Write("late.json", s.Read("keyring.json"))
+	early, b := s.Start().Ready(), late.Start("--keyring", s.Path("late.json")).Ready()
+	old := b.Revision().KeyIDs
+	keys(t, s.Install, "rotate", s.Path("keyring.json"))
+	holds(t, early, s.ring(t, func(*keyring.Ring) {}).IDs())
+	holds(t, b, old)
+	for range 3 {
+		l, err := s.web().Login() // at the replica with the new ring
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := s.at(late).Token(l)
+		if err != nil {
+			t.Fatalf("the replica with the old ring: %v", err)
+		}
+		if token, err = s.web().Renew(token); err != nil {
+			t.Fatalf("the replica with the new ring: %v", err)
+		}
+		if _, err = s.at(late).Renew(token); err != nil {
+			t.Fatalf("the replica with the old ring: %v", err)
+		}
+	}
+}
+
+// at is the application, which asks one replica.
+func (s *site) at(replica *binary.Install) *binary.Client {
+	c := s.web()
+	c.Endpoint.TokenURL = strings.Replace(c.Endpoint.TokenURL, s.Public, replica.Public, 1)
+	return c
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package binary_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/oauthbroker/oauth-broker/internal/keyring"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/binary"
+)
+
+const ringSecret = "oauth-broker-keyring"
+
+// rotator has the rights that docs/guides/rotate-keys.md names, and no other.
+func (c *cluster) rotator(t *testing.T) string {
+	t.Helper()
+	name := "rotator-of-" + c.tenant
+	user, err := plane.Env.AddUser(envtest.User{Name: name}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.create(t, &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.system, Name: name},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{ringSecret}, Verbs: []string{"get", "update"}}},
+	}, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.system, Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
+	})
+	return c.kubeconfig(t, "rotator", user.Config())
+}
+
+// keys runs `broker keys` on the Secret.
+func (c *cluster) keys(ctx context.Context, kubeconfig string, args ...string) (string, error) {
+	args = append([]string{"keys"}, append(args, "--secret", c.system+"/"+ringSecret, "--kubeconfig", kubeconfig)...)
+	out, err := exec.CommandContext(ctx, c.Binary, args...).CombinedOutput()
+	return string(out), err
+}
+
+func (c *cluster) ring(ctx context.Context) (keyring.Ring, *corev1.Secret, error) {
+	var s corev1.Secret
+	if err := plane.Client.Get(ctx, client.ObjectKey{Namespace: c.system, Name: ringSecret}, &s); err != nil {
+		return keyring.Ring{}, nil, err
+	}
+	r, err := keyring.Parse(s.Data[keyring.DataKey])
+	return r, &s, err
+}
+
+// recorded checks that the operator noted the ids of the ring in the index.
+func (c *cluster) recorded(ctx context.Context) error {
+	r, _, err := c.ring(ctx)
+	if err != nil {
+		return err
+	}
+	var s corev1.Secret
+	if err := plane.Client.Get(ctx, client.ObjectKey{Namespace: c.published, Name: runtimeconfig.IndexName}, &s); err != nil {
+		return err
+	}
+	index, err := runtimeconfig.DecodeIndex(s.Data[runtimeconfig.IndexDataKey])
+	if err == nil && !slices.Equal(index.KeyIDs, r.IDs()) {
+		err = fmt.Errorf("the index records %v, the ring has %v", index.KeyIDs, r.IDs())
+	}
+	return err
+}
+
+func TestKeys_inCluster(t *testing.T) {
+	c := newCluster(t)
+	kubeconfig := c.rotator(t)
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := c.keys(t.Context(), kubeconfig, args...)
+		if err != nil {
+			t.Fatalf("keys %q: %v: %s", args, err, out)
+		}
+		return out
+	}
+	if out := run("list"); strings.Count(out, "sealing") != 2 {
+		t.Errorf("list says %s", out)
+	}
+	first, object, err := c.ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := run("rotate"); strings.Count(out, "added ") != 2 {
+		t.Errorf("rotate says %s", out)
+	}
+	binary.Eventually(t, func() error { return c.recorded(t.Context()) })
+	if out, err := c.keys(t.Context(), kubeconfig, "add", "--ring", "flow", "--seal-in", "1m"); err == nil || !strings.Contains(out, "kubelets take up to 90 seconds") {
+		t.Errorf("a key that seals too soon: %v %s", err, out)
+	}
+	if _, now, err := c.ring(t.Context()); err != nil || now.UID != object.UID || now.Type != object.Type {
+		t.Errorf("the Secret is another: %v", err)
+	}
+	if out := run("revoke", first.IDs()[0]); !strings.Contains(out, "rollout restart") || !strings.Contains(out, "logins in progress under it fail") {
+		t.Errorf("revoke says %s", out)
+	}
+	binary.Eventually(t, func() error { return c.recorded(t.Context()) })
+
+	// Many at once: each waiting key is there once, and nobody's is lost.
+	run(append([]string{"revoke"}, c.waiting(t)...)...)
+	var group sync.WaitGroup
+	for i := range 6 {
+		list := []string{"flow", "grant"}[i%2]
+		group.Go(func() { _, _ = c.keys(t.Context(), kubeconfig, "add", "--ring", list) }) // who comes second is refused
+	}
+	group.Wait()
+	if r, _, err := c.ring(t.Context()); err != nil || len(c.waiting(t)) != 2 {
+		t.Errorf("got keys %v, %v, want one new of each list", r.IDs(), err)
+	}
+	c.vanishes(t, kubeconfig)
+}
+
+// waiting lists the keys that do not seal yet.
+func (c *cluster) waiting(t *testing.T) []string {
+	t.Helper()
+	r, s, err := c.ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, k := range append(r.Flow, r.Grant...) {
+		if k.SealFrom.After(s.CreationTimestamp.Time.Add(keyring.DefaultDelay / 2)) {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids
+}
+
+// vanishes: no command and no operator makes a new ring where one was.
+func (c *cluster) vanishes(t *testing.T, kubeconfig string) {
+	t.Helper()
+	_, object, err := c.ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plane.Client.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"list"}, {"rotate"}, {"add", "--ring", "flow"}, {"prune"}, {"revoke", "x"}} {
+		if out, err := c.keys(t.Context(), kubeconfig, args...); err == nil || !strings.Contains(out, "and none is made") {
+			t.Errorf("keys %q without a ring: %v %s", args, err, out)
+		}
+	}
+	if _, _, err := c.ring(t.Context()); !apierrors.IsNotFound(err) {
+		t.Errorf("there is a ring again: %v", errors.Join(err))
+	}
+}
