@@ -109,10 +109,10 @@ func (f *loginFlags) run(c *cobra.Command) error {
 	defer cancel()
 	result, err := f.flow.Run(ctx)
 	p.done()
-	if err != nil {
+	if result == nil {
 		return err
 	}
-	return f.show(c.OutOrStdout(), result)
+	return errors.Join(f.show(c.OutOrStdout(), result), err)
 }
 
 // readSecret reads the client secret; it is empty where there is none.

@@ -118,7 +118,7 @@ func (d *demo) demonstrate(ctx context.Context) error {
 		limit time.Duration
 		do    func(context.Context) error
 	}{
-		{"Building manager and broker", 20 * time.Minute, d.build},
+		{"Building manager, broker and oauth-broker", 20 * time.Minute, d.build},
 		{"Starting the OpenID provider (zitadel/oidc)", time.Minute, d.startProvider},
 		{"Starting etcd and kube-apiserver", 4 * time.Minute, d.startCluster},
 		{"Starting manager and two brokers", 2 * time.Minute, d.startProduct},

@@ -163,9 +163,9 @@ func (d *demo) command(ctx context.Context, what string, cmd *exec.Cmd) error {
 	}
 }
 
-// build makes the two binaries.
+// build makes the binaries.
 func (d *demo) build(ctx context.Context) error {
-	for _, name := range []string{"manager", "broker"} {
+	for _, name := range []string{"manager", "broker", "oauth-broker"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", d.binary(name), "./cmd/"+name) //nolint:gosec // fixed names
 		cmd.Dir = root()
 		if err := d.command(ctx, "go build ./cmd/"+name, cmd); err != nil {

@@ -135,8 +135,10 @@ func (d *demo) handOver() {
 	if d.envFile == "" {
 		d.line("%s", strings.ReplaceAll(strings.TrimSpace(d.environment()), "\n", "\n    "))
 	} else {
-		d.line(". %s    # KUBECONFIG, PATH (kubectl), BROKER, and the CA for curl", d.envFile)
+		d.line(". %s    # KUBECONFIG, PATH (kubectl, oauth-broker), BROKER, and the CA for curl", d.envFile)
 	}
+	d.line("oauth-broker login --broker %s --vendor zitadel --client-id acme.cli --ca-file %s", d.ports.publicURL(), d.trust.caFile())
+	d.line("oauth-broker doctor --broker %s --broker-admin %s,%s --ca-file %s", d.ports.publicURL(), d.ports.adminURL(0), d.ports.adminURL(1), d.trust.caFile())
 	d.line("kubectl get oauthbroker -A")
 	d.line("kubectl edit oauthvendor zitadel")
 	d.line("kill %d   # a broker; logins go on at the other one", d.processes[len(d.processes)-1].cmd.Process.Pid)
@@ -146,6 +148,7 @@ func (d *demo) handOver() {
 // environment is what a shell needs to use this install as if it were a cluster
 // somewhere: the guides' commands work in it as they are printed.
 func (d *demo) environment() string {
-	return fmt.Sprintf("export KUBECONFIG=%s\nexport PATH=%s:%s:$PATH\nexport BROKER=%s\nexport CURL_CA_BUNDLE=%s\n",
-		d.cluster.admin, filepath.Dir(d.cluster.kubectl), filepath.Dir(d.binary("broker")), d.ports.publicURL(), d.trust.caFile())
+	return fmt.Sprintf("export KUBECONFIG=%s\nexport PATH=%s:%s:$PATH\nexport BROKER=%s\nexport BROKER_ADMIN=%s,%s\nexport BROKER_LOGS=%s\nexport CURL_CA_BUNDLE=%s\n",
+		d.cluster.admin, filepath.Dir(d.cluster.kubectl), filepath.Dir(d.binary("broker")), d.ports.publicURL(), d.ports.adminURL(0), d.ports.adminURL(1),
+		filepath.Join(d.dir, "broker-*.log"), d.trust.caFile())
 }

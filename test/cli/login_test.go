@@ -267,3 +267,14 @@ func TestLogin_forged(t *testing.T) {
 		})
 	}
 }
+
+// TestLogin_noRefreshToken: the login that went well is shown, and the rest told.
+func TestLogin_noRefreshToken(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.vendor.Set(fakevendor.Token, fakevendor.Behaviour{Name: "no refresh token", Edit: func(m map[string]any) { delete(m, "refresh_token") }})
+	r := s.login(oauthBroker(t), "--client-id", "team.cli", "--refresh")
+	wantCode(t, r, 1)
+	wantIn(t, r.Stdout, "Logged in:", "access_token vend********")
+	wantIn(t, r.Stderr, "no refresh token came")
+}

@@ -132,7 +132,8 @@ type metadata struct {
 	Challenges    []string `json:"code_challenge_methods_supported"`
 }
 
-// Run does the login.
+// Run does the login. Where only a refresh or revocation after it fails, there is
+// a result besides the error.
 func (f *Flow) Run(ctx context.Context) (*Result, error) {
 	issuer := strings.TrimRight(f.Broker, "/") + "/v1/vendors/" + url.PathEscape(f.Vendor)
 	f.step("reading " + issuer)
@@ -162,10 +163,7 @@ func (f *Flow) Run(ctx context.Context) (*Result, error) {
 	if r.Token, err = f.token(ctx, m.Token, r.ClientID, form); err != nil {
 		return nil, err
 	}
-	if err := f.after(ctx, m, r); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, f.after(ctx, m, r)
 }
 
 // after refreshes and revokes, as asked.

@@ -32,6 +32,7 @@ type sandbox struct {
 	t       *testing.T
 	envFile string
 	home    string
+	browser string
 	env     []string
 }
 
@@ -43,7 +44,12 @@ func start(t *testing.T) *sandbox {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building hack/dev: %v\n%s", err, out)
 	}
-	s := &sandbox{t: t, envFile: filepath.Join(dir, "dev.env"), home: filepath.Join(dir, "home")}
+	s := &sandbox{t: t, envFile: filepath.Join(dir, "dev.env"), home: filepath.Join(dir, "home"), browser: filepath.Join(dir, "browser")}
+	build = exec.CommandContext(t.Context(), "go", "build", "-o", s.browser, "./test/integration/guides/browser")
+	build.Dir = controlplane.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the reader's browser: %v\n%s", err, out)
+	}
 	s.keepCaches()
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -79,7 +85,7 @@ func (s *sandbox) keepCaches() {
 		}
 		s.env = append(s.env, name+"="+strings.TrimSpace(string(out)))
 	}
-	s.env = append(s.env, "HOME="+s.home)
+	s.env = append(s.env, "HOME="+s.home, "BROWSER="+s.browser)
 	if err := os.Mkdir(s.home, 0o700); err != nil {
 		s.t.Fatal(err)
 	}
@@ -148,6 +154,13 @@ func TestGuides(t *testing.T) {
 		file string
 		want []string
 	}{
+		{"first-login.md", []string{
+			"access_token", "******** (", "Refreshed:", "0 problems", "/v1/callback", "ZITADEL example provider",
+		}},
+		{"debug-failed-login.md", []string{
+			"redirect_uri not registered", "What happened: The application asked to return to an address", "0 problems",
+			"Add http://127.0.0.1/not-registered to spec.redirectURIs", "exit code 1", "Logged in:",
+		}},
 		{"add-a-vendor.md", []string{
 			"oauthvendor.oauthbroker.dev/linear condition met", "/v1/callback/linear", "Programmed=True",
 			"brokerclient.oauthbroker.dev/cli condition met", "302 https://linear.app/oauth/authorize?", "client_id=your-client-id",
