@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -177,37 +179,81 @@ func checkTemplate(template string, vars variables) error {
 
 // checkFreeHost checks that no value of a free-form variable can name a domain
 // that the vendor's author did not: {tenant}.example.com keeps every value below
-// example.com, while {tenant}.com, {tenant}example.com and login.{tenant} do not.
-// A variable that is the whole host is left to its pattern.
+// example.com, while {tenant}.com, {tenant}.co.uk, {tenant}example.com and
+// login.{tenant} do not. A variable that is the whole host is left to its pattern.
 func checkFreeHost(host string, vars variables) error {
 	name, _, _ := strings.Cut(host, ":")
-	name = reference.ReplaceAllStringFunc(name, func(r string) string {
-		v, _ := vars.find(r[1 : len(r)-1])
-		return v.fewestLabels(r)
-	})
-	for _, r := range reference.FindAllStringIndex(name, -1) {
-		if r[0] == 0 && r[1] == len(name) {
-			continue
-		}
-		rest, domain, _ := strings.Cut(name[r[1]:], ".")
-		labels := strings.Split(domain, ".")
-		fixed := len(labels) >= 2 && !slices.ContainsFunc(labels[len(labels)-2:], func(l string) bool { return l == "" || strings.Contains(l, "{") })
-		if !fixed || (rest != "" && rest[0] != '-') {
-			free := name[r[0]:r[1]]
-			return fmt.Errorf("lets %s choose the domain: follow it by a dot and a domain of two labels or more, such as %s.example.com", free, free)
+	spellings, err := vars.spellings(name)
+	if err != nil {
+		return err
+	}
+	for _, s := range spellings {
+		if err := checkSpelling(s); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// fewestLabels is the value of an enum that adds the fewest labels to a host,
-// and whole where the variable is free-form. An enum's values are as good as
-// fixed text, since the vendor's author wrote them.
-func (v variable) fewestLabels(whole string) string {
-	if v.pattern != nil || len(v.enum) == 0 {
-		return whole
+func checkSpelling(name string) error {
+	for _, r := range reference.FindAllStringIndex(name, -1) {
+		if r[0] == 0 && r[1] == len(name) {
+			continue
+		}
+		free := name[r[0]:r[1]]
+		rest, domain, _ := strings.Cut(name[r[1]:], ".")
+		labels := strings.Split(domain, ".")
+		fixed := len(labels) >= 2 && !slices.ContainsFunc(labels[len(labels)-2:], func(l string) bool { return l == "" || strings.Contains(l, "{") })
+		if !fixed || (rest != "" && rest[0] != '-') {
+			return fmt.Errorf("lets %s choose the domain: follow it by a dot and a domain of two labels or more, such as %s.example.com", free, free)
+		}
+		if forSale(domain) {
+			return fmt.Errorf("lets %s choose the domain, since anybody can register names below %s: write the vendor's own domain out, such as %s.example.%s", free, domain, free, domain)
+		}
 	}
-	return slices.MinFunc(v.enum, func(a, b string) int { return strings.Count(a, ".") - strings.Count(b, ".") })
+	return nil
+}
+
+// forSale tells whether a registry gives out names right below domain, as below
+// co.uk. The private part of the public suffix list does not count: it names
+// domains that one company has and gives to its customers (myshopify.com,
+// github.io), and whether such a host is the vendor's own is for the vendor's
+// author to know.
+func forSale(domain string) bool {
+	domain = strings.ToLower(domain)
+	for _, name := range []string{domain, "any." + domain} { // the second is for wildcards of the list, such as *.kobe.jp
+		if suffix, registry := publicsuffix.PublicSuffix(name); registry && suffix == name {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSpellings bounds how many hosts the enums of one template may give.
+const maxSpellings = 1024
+
+// spellings are the hosts that the values of enums give to a template. Those
+// values are as good as fixed text, since the vendor's author wrote them;
+// references to free-form variables stay.
+func (vs variables) spellings(host string) ([]string, error) {
+	all := []string{host}
+	for _, v := range vs {
+		ref := "{" + v.name + "}"
+		if v.pattern != nil || len(v.enum) == 0 || !strings.Contains(host, ref) {
+			continue
+		}
+		if len(all)*len(v.enum) > maxSpellings {
+			return nil, fmt.Errorf("has more than %d hosts, by the enums of its variables: use fewer of them in the host", maxSpellings)
+		}
+		next := make([]string, 0, len(all)*len(v.enum))
+		for _, h := range all {
+			for _, value := range v.enum {
+				next = append(next, strings.ReplaceAll(h, ref, value))
+			}
+		}
+		all = next
+	}
+	return all, nil
 }
 
 // CheckURL accepts what a vendor URL may be: an absolute https URL, or an http

@@ -86,6 +86,13 @@ func TestTranslate_hostTemplates(t *testing.T) {
 	for token, ok := range map[string]bool{
 		"https://{t}.acme.example/token":            true,
 		"https://{t}-api.acme.example/token":        true,
+		"https://{t}.co.uk/token":                   false,
+		"https://{t}.CO.UK/token":                   false,
+		"https://{t}-app.com.au:8443/token":         false,
+		"https://x-{t}.kobe.jp/token":               false, // *.kobe.jp: each is a suffix
+		"https://{t}.{t}.co.uk/token":               false,
+		"https://{t}.acme.co.uk/token":              true,
+		"https://{t}.myshopify.com/token":           true, // one company's, which gives names to its customers
 		"https://{t}/token":                         true, // the pattern says which hosts
 		"https://acme.example/{t}/token":            true,
 		"https://acme.example/token?tenant={t}":     true,
@@ -152,6 +159,8 @@ func TestTranslate_hostTemplatesWithEnum(t *testing.T) {
 		{"https://{zone}.{t}.acme.example/token", []string{"eu"}, true},
 		{"https://{zone}.{t}/token", []string{"eu"}, false},
 		{"https://login.{zone}/token", []string{"example"}, true},
+		{"https://{t}.{zone}/token", []string{"acme.example", "co.uk"}, false},
+		{"https://{t}.acme.{zone}/token", []string{"example", "co.uk"}, true},
 	} {
 		in := templated(`^[a-z]+$`, c.token, "one")
 		in.Vendors[0].Spec.Variables = append(in.Vendors[0].Spec.Variables, oauthv1alpha1.Variable{Name: "zone", Enum: c.zones, Default: c.zones[0]})
