@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -347,15 +349,19 @@ func (s *SecretStore) learn(key types.NamespacedName, before int, content *trans
 	e.presence, e.version = present, e.memoVersion
 }
 
-// contentOf keeps only the keys that objects can refer to.
+// contentOf keeps the values of the keys that objects can refer to, and the
+// names of some others.
 func contentOf(object *corev1.Secret) *translate.Secret {
 	content := &translate.Secret{UID: string(object.UID), ResourceVersion: object.ResourceVersion, Data: map[string]secret.Text{}}
-	for _, key := range []string{
-		oauthv1alpha1.SecretKeyClientID, oauthv1alpha1.SecretKeyClientSecret, oauthv1alpha1.SecretKeyPreviousClientSecret,
-		oauthv1alpha1.SecretKeyPrivateKey, oauthv1alpha1.SecretKeyInitialAccessToken, oauthv1alpha1.SecretKeyTokenEndpointAuthMethod,
-	} {
-		if value, ok := object.Data[key]; ok {
-			content.Data[key] = secret.New(string(value))
+	for _, key := range slices.Sorted(maps.Keys(object.Data)) {
+		switch key {
+		case oauthv1alpha1.SecretKeyClientID, oauthv1alpha1.SecretKeyClientSecret, oauthv1alpha1.SecretKeyPreviousClientSecret,
+			oauthv1alpha1.SecretKeyPrivateKey, oauthv1alpha1.SecretKeyInitialAccessToken, oauthv1alpha1.SecretKeyTokenEndpointAuthMethod:
+			content.Data[key] = secret.New(string(object.Data[key]))
+		default:
+			if len(content.OtherKeys) <= translate.MaxKeyNames { // one more tells that there are more
+				content.OtherKeys = append(content.OtherKeys, key)
+			}
 		}
 	}
 	return content

@@ -22,8 +22,8 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
-// maxKeyNames bounds how many key names of a Secret a message lists.
-const maxKeyNames = 10
+// MaxKeyNames bounds how many key names of a Secret a message lists.
+const MaxKeyNames = 10
 
 // secretRef is a named Secret as it is now; found is false where it does not
 // exist.
@@ -81,12 +81,13 @@ func (r *secretRef) usable(field string, keys []string, f *findings) bool {
 }
 
 func (r *secretRef) keyNames() string {
-	names := slices.Sorted(maps.Keys(r.secret.Data))
+	names := slices.AppendSeq(slices.Clone(r.secret.OtherKeys), maps.Keys(r.secret.Data))
+	slices.Sort(names)
 	if len(names) == 0 {
 		return "no keys"
 	}
-	if len(names) > maxKeyNames {
-		names = append(names[:maxKeyNames], "more")
+	if len(names) > MaxKeyNames {
+		names = append(names[:MaxKeyNames], "more")
 	}
 	return strings.Join(names, ", ")
 }

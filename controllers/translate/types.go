@@ -56,6 +56,9 @@ type Secret struct {
 	UID             string
 	ResourceVersion string
 	Data            map[string]secret.Text
+	// OtherKeys are the names of keys that no object can use, sorted; a few are
+	// enough, for a message about a Secret whose keys have the wrong names.
+	OtherKeys []string
 	// Unreadable is true where the operator could not read it: the API server
 	// refused, or failed, and no earlier version was read.
 	Unreadable bool
