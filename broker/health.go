@@ -39,6 +39,7 @@ func (s *Server) Admin() http.Handler {
 	mux.Handle("GET /readyz", s.observe("/readyz", s.readyz))
 	mux.HandleFunc("GET /revision", s.revision)
 	mux.HandleFunc("GET /debug/dump", s.dump)
+	mux.HandleFunc("GET /credentials", s.credentials.serve)
 	if s.Profiling {
 		// Not Cmdline: nobody needs the arguments to read a profile.
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

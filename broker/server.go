@@ -116,6 +116,8 @@ type Server struct {
 	// headers are those of every answer.
 	headers  http.Header
 	draining atomic.Bool
+	// credentials tells the operator which of them vendors refuse.
+	credentials *credentialUse
 }
 
 // New checks c and makes a Server.
@@ -145,6 +147,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{Config: c, metrics: newMetrics(c), tracer: c.Tracing.Tracer(tracerName), pages: pages, headers: everyAnswer(c.Development), limiters: newLimiters(c)}
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
+	s.credentials = &credentialUse{now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.observeCall)
 	s.vendors.Calls = c.Limits.VendorCalls
 	return s, nil

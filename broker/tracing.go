@@ -82,6 +82,7 @@ func (s *Server) endSpan(r *request, status int) {
 // observeCall tells metrics and trace of one call of a vendor.
 func (s *Server) observeCall(ctx context.Context, c vendor.Call) {
 	s.metrics.observeCall(c)
+	s.credentials.observe(c)
 	end := s.Now()
 	_, span := s.tracer.Start(ctx, "vendor "+c.Leg, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(end.Add(-c.Took)), trace.WithAttributes(
 		attribute.String("oauth_broker.vendor", c.Vendor), attribute.String("oauth_broker.leg", c.Leg), attribute.String("oauth_broker.outcome", string(c.Outcome)),

@@ -35,14 +35,17 @@ type Client struct {
 	transports cache[*http.Transport]
 	keys       cache[oidc.KeySet]
 	gates      cache[*gate]
+	// controls tells of token endpoints whether they look at the client first.
+	controls cache[Verdict]
 }
 
 // Call is one call to a vendor.
 type Call struct {
-	Vendor  string
-	Leg     string // code, refresh, revoke, introspect or register
-	Outcome Outcome
-	Took    time.Duration
+	Endpoint Endpoint
+	Vendor   string
+	Leg      string // code, refresh, revoke, introspect or register
+	Outcome  Outcome
+	Took     time.Duration
 }
 
 // NewClient makes a Client.
@@ -90,7 +93,7 @@ func (c *Client) observed(ctx context.Context, e Endpoint, leg string, call func
 		} else if err != nil {
 			outcome = OutcomeMalformed
 		}
-		c.Observe(ctx, Call{Vendor: e.Vendor.Name, Leg: leg, Outcome: outcome, Took: c.Now().Sub(start)})
+		c.Observe(ctx, Call{Endpoint: e, Vendor: e.Vendor.Name, Leg: leg, Outcome: outcome, Took: c.Now().Sub(start)})
 	}
 	return res, err
 }
@@ -227,6 +230,26 @@ type cache[V any] struct {
 
 const cacheSize = 16384
 
+func (c *cache[V]) peek(key string) (V, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.m[key]
+	return v, ok
+}
+
+func (c *cache[V]) put(key string, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set(key, v)
+}
+
+func (c *cache[V]) set(key string, v V) {
+	if c.m == nil || len(c.m) >= cacheSize {
+		c.m = map[string]V{}
+	}
+	c.m[key] = v
+}
+
 func (c *cache[V]) get(key string, make_ func() (V, error)) (V, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,9 +260,6 @@ func (c *cache[V]) get(key string, make_ func() (V, error)) (V, error) {
 	if err != nil {
 		return v, err
 	}
-	if c.m == nil || len(c.m) >= cacheSize {
-		c.m = map[string]V{}
-	}
-	c.m[key] = v
+	c.set(key, v)
 	return v, nil
 }

@@ -37,6 +37,8 @@ type Vendor struct {
 	Name        string `json:"name"`
 	UID         string `json:"uid"`
 	DisplayName string `json:"displayName"`
+	// Sequence that first published it as it is; Load takes it from the item.
+	Sequence int64 `json:"-"`
 	// Target is nil where the vendor's variables have no defaults: then only
 	// credentials that bring a Target of their own can be used.
 	Target        *Target       `json:"target,omitempty"`
@@ -348,6 +350,9 @@ type Credential struct {
 	// NotReady is why the credential cannot be used, for example SecretNotFound;
 	// empty when it can. Such a credential is still chosen, and the login fails.
 	NotReady string `json:"notReady,omitempty"`
+	// Sequence that first published it as it is, 0 for a file source and for the
+	// environment; Load takes it from the item.
+	Sequence int64 `json:"-"`
 	// ClientID is the client identifier at the vendor.
 	ClientID string `json:"clientID,omitempty"`
 	// ClientSecret and PrivateKey travel in the wire form only (see wire.go).

@@ -95,6 +95,14 @@ func SharedID(vendor string) string { return "shared/" + vendor }
 // BYOCID is the id of a BYOCCredential.
 func BYOCID(namespace, name string) string { return "byoc/" + namespace + "/" + name }
 
+// ID is the id of the credential's item.
+func (c *Credential) ID() string {
+	if c.Source == SourceShared {
+		return SharedID(c.Vendor)
+	}
+	return BYOCID(c.Namespace, c.Name)
+}
+
 // ClientItemID is the id of a client, from its client id.
 func ClientItemID(clientID string) string { return "client/" + clientID }
 
@@ -105,11 +113,7 @@ func EncodeVendor(v *Vendor) (Item, error) {
 
 // EncodeCredential makes the item of a credential.
 func EncodeCredential(c *Credential) (Item, error) {
-	id := BYOCID(c.Namespace, c.Name)
-	if c.Source == SourceShared {
-		id = SharedID(c.Vendor)
-	}
-	return encode(id, credentialWire{Credential: c, ClientSecret: c.ClientSecret.Reveal(), PrivateKey: c.PrivateKey.Reveal()})
+	return encode(c.ID(), credentialWire{Credential: c, ClientSecret: c.ClientSecret.Reveal(), PrivateKey: c.PrivateKey.Reveal()})
 }
 
 // EncodeClient makes the item of a client.
@@ -244,6 +248,7 @@ func decodeItem(i Item) (entry, error) {
 			return entry{}, errors.New("body is null")
 		}
 		w.Registration.InitialAccessToken = secret.New(w.InitialAccessToken)
+		w.Sequence = i.Sequence
 		return entry{vendor: w.Vendor}, sameID(i.ID, VendorID(w.Name))
 	case "shared", "byoc":
 		w := credentialWire{Credential: &Credential{}}
@@ -254,11 +259,8 @@ func decodeItem(i Item) (entry, error) {
 			return entry{}, errors.New("body is null")
 		}
 		w.Credential.ClientSecret, w.Credential.PrivateKey = secret.New(w.ClientSecret), secret.New(w.PrivateKey)
-		want := BYOCID(w.Namespace, w.Name)
-		if w.Source == SourceShared {
-			want = SharedID(w.Vendor)
-		}
-		return entry{credential: w.Credential}, sameID(i.ID, want)
+		w.Sequence = i.Sequence
+		return entry{credential: w.Credential}, sameID(i.ID, w.ID())
 	case "client":
 		c := &Client{}
 		if err := strict(i.Body, c); err != nil {
