@@ -146,6 +146,7 @@ generate: ## Write deep copies, CRDs, RBAC and the references from the Go code.
 	@mkdir -p docs/reference
 	@$(STEP) 'generate API reference' $(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml \
 		--renderer=markdown --output-path=docs/reference/api.md --log-level=ERROR
+	@$(STEP) 'generate conditions reference' go run ./hack/conditions
 	@$(STEP) 'generate vendor index' go run ./hack/vendordocs
 	@$(STEP) 'generate references' go run ./hack/reference
 	@$(STEP) 'generate command references' go test -count=1 -run '^TestReference$$' ./cmd/... -update

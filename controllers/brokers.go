@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,12 +29,14 @@ const (
 	pollPatience   = 10 * time.Second
 	pollIdle       = 10 * time.Second
 	pollTimeout    = time.Second
-	maxPollAnswer  = 64 << 10
+	maxPollAnswer  = 256 << 10
 	adminPortName  = "admin"
 	unknownAnswer  = -1
 	pollsAtOnce    = 32
 	revisionPath   = "/revision"
 	readinessCheck = "/readyz"
+	// laggardsNamed bounds how many brokers a message names.
+	laggardsNamed = 3
 )
 
 // Served is what the ready brokers serve.
@@ -45,12 +48,17 @@ type Served struct {
 	// Sequence that every ready broker serves, or a later one; -1 where one did
 	// not answer.
 	Sequence int64
+	// Behind names the brokers of that sequence, once somebody has waited long for
+	// them; before, rollouts would change it all the time.
+	Behind string
 }
 
 // Broker is where a broker's admin port is.
 type Broker struct {
 	// URL without a trailing slash.
 	URL string
+	// Name for people: the pod's.
+	Name string
 	// CheckReady asks the broker itself whether it is ready, where nobody else
 	// says so.
 	CheckReady bool
@@ -91,14 +99,18 @@ func (b *Brokers) Wake() {
 
 // Start polls until ctx ends. It implements manager.Runnable.
 func (b *Brokers) Start(ctx context.Context) error {
-	var waiting time.Time
+	var waiting time.Time // since when, or since the last wake
+	var since time.Time   // since when somebody waits, whoever woke us meanwhile
 	pending := pollFirst
 	for {
-		b.poll(ctx)
+		b.poll(ctx, !since.IsZero() && b.Clock.Since(since) >= pollPatience)
+		if since.IsZero() {
+			since = b.Clock.Now()
+		}
 		interval := pollIdle
 		switch {
 		case !b.Pending():
-			waiting = time.Time{}
+			waiting, since = time.Time{}, time.Time{}
 		case waiting.IsZero():
 			waiting, interval, pending = b.Clock.Now(), pollFirst, 2*pollFirst
 		case b.Clock.Since(waiting) < pollPatience:
@@ -119,13 +131,16 @@ func (b *Brokers) Start(ctx context.Context) error {
 	}
 }
 
-func (b *Brokers) poll(ctx context.Context) {
+func (b *Brokers) poll(ctx context.Context, long bool) {
 	brokers, err := b.Find(ctx)
 	if err != nil {
 		b.Log.WarnContext(ctx, "finding brokers", "error", err)
 		return
 	}
-	next := b.askAll(ctx, brokers)
+	next, behind := b.askAll(ctx, brokers)
+	if long {
+		next.Behind = behind
+	}
 	if ctx.Err() != nil {
 		return
 	}
@@ -141,7 +156,8 @@ func (b *Brokers) poll(ctx context.Context) {
 	}
 }
 
-func (b *Brokers) askAll(ctx context.Context, brokers []Broker) Served {
+// askAll also names those that serve the lowest sequence.
+func (b *Brokers) askAll(ctx context.Context, brokers []Broker) (served Served, behind string) {
 	answers := make([]answer, len(brokers))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, pollsAtOnce)
@@ -153,7 +169,7 @@ func (b *Brokers) askAll(ctx context.Context, brokers []Broker) Served {
 		})
 	}
 	wg.Wait()
-	served := Served{Asked: true}
+	served = Served{Asked: true}
 	for _, a := range answers {
 		if !a.ready {
 			continue
@@ -163,7 +179,26 @@ func (b *Brokers) askAll(ctx context.Context, brokers []Broker) Served {
 		}
 		served.Ready++
 	}
-	return served
+	var names []string
+	for i, a := range answers {
+		if a.ready && a.sequence == served.Sequence {
+			names = append(names, brokers[i].Name)
+		}
+	}
+	return served, laggards(names, served.Sequence)
+}
+
+// laggards says who is behind.
+func laggards(names []string, sequence int64) string {
+	slices.Sort(names)
+	more := ""
+	if n := len(names) - laggardsNamed; n > 0 {
+		names, more = names[:laggardsNamed], fmt.Sprintf(" and %d more", n)
+	}
+	if sequence == unknownAnswer {
+		return strings.Join(names, ", ") + more + " (no answer at the admin port)"
+	}
+	return fmt.Sprintf("%s%s (at sequence %d)", strings.Join(names, ", "), more, sequence)
 }
 
 type answer struct {
@@ -213,7 +248,7 @@ func (b *Brokers) get(ctx context.Context, url string) ([]byte, error) {
 func fixedBrokers(urls []string) func(context.Context) ([]Broker, error) {
 	brokers := make([]Broker, 0, len(urls))
 	for _, u := range urls {
-		brokers = append(brokers, Broker{URL: strings.TrimRight(u, "/"), CheckReady: true})
+		brokers = append(brokers, Broker{URL: strings.TrimRight(u, "/"), Name: strings.TrimRight(u, "/"), CheckReady: true})
 	}
 	return func(context.Context) ([]Broker, error) { return brokers, nil }
 }
@@ -226,19 +261,19 @@ func serviceBrokers(informers cache.Cache, namespace, service string) func(conte
 		if _, err := informers.GetInformer(ctx, &discoveryv1.EndpointSlice{}); err != nil {
 			return nil, fmt.Errorf("watching EndpointSlices: %w", err)
 		}
-		var slices discoveryv1.EndpointSliceList
-		err := informers.List(ctx, &slices, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
+		var list discoveryv1.EndpointSliceList
+		err := informers.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
 		if err != nil {
 			return nil, fmt.Errorf("listing EndpointSlices: %w", err)
 		}
-		return brokersOf(slices.Items), nil
+		return brokersOf(list.Items), nil
 	}
 }
 
-func brokersOf(slices []discoveryv1.EndpointSlice) []Broker {
+func brokersOf(list []discoveryv1.EndpointSlice) []Broker {
 	var brokers []Broker
 	seen := map[string]bool{}
-	for _, slice := range slices {
+	for _, slice := range list {
 		port := int32(0)
 		for _, p := range slice.Ports {
 			if p.Name != nil && *p.Name == adminPortName && p.Port != nil {
@@ -253,8 +288,12 @@ func brokersOf(slices []discoveryv1.EndpointSlice) []Broker {
 				continue
 			}
 			url := "http://" + net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(port)))
+			name := url
+			if e.TargetRef != nil && e.TargetRef.Kind == "Pod" {
+				name = "Pod " + e.TargetRef.Name
+			}
 			if !seen[url] {
-				brokers = append(brokers, Broker{URL: url})
+				brokers = append(brokers, Broker{URL: url, Name: name})
 			}
 			seen[url] = true
 		}

@@ -26,13 +26,19 @@ type target struct {
 	problem  string
 	// discovery is what a vendor's metadata said; nil where it has none.
 	discovery *oauthv1alpha1.DiscoveryStatus
+	// probed is true where the vendor is asked about the client credentials.
+	probed bool
+	// What the reporter fills in: what is known of the client credentials, where
+	// they are, and what to do when they are refused.
+	told               CredentialVerdict
+	credential, remedy string
 }
 
 // same compares targets. It is called for every object at every pass, so it
 // looks behind pointers only where they differ.
 func (t target) same(o target) bool {
 	a, b := t.verdict, o.verdict
-	return t.uid == o.uid && t.sequence == o.sequence && t.problem == o.problem &&
+	return t.uid == o.uid && t.sequence == o.sequence && t.problem == o.problem && t.probed == o.probed &&
 		a.Ref == b.Ref && a.Generation == b.Generation && a.Accepted == b.Accepted && a.ResolvedRefs == b.ResolvedRefs &&
 		a.RedirectURI == b.RedirectURI && a.ClientID == b.ClientID && slices.Equal(a.Items, b.Items) &&
 		(a.ObservedSecret == b.ObservedSecret || reflect.DeepEqual(a.ObservedSecret, b.ObservedSecret)) &&
@@ -49,6 +55,9 @@ func conditions(t target, served Served, current []metav1.Condition) []metav1.Co
 		condition(oauthv1alpha1.ConditionAccepted, t.verdict.Accepted),
 		condition(oauthv1alpha1.ConditionResolvedRefs, t.verdict.ResolvedRefs),
 		programmed(t, served, meta.FindStatusCondition(current, oauthv1alpha1.ConditionProgrammed)),
+	}
+	if valid := credentialsValid(t); valid != nil {
+		list = append(list, *valid)
 	}
 	list = append(list, ready(list))
 	for i := range list {
@@ -78,27 +87,34 @@ func programmed(t target, served Served, current *metav1.Condition) metav1.Condi
 	case latched || served.Ready > 0 && served.Sequence >= t.sequence:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, oauthv1alpha1.ReasonProgrammed, live
 	case served.Ready == 0:
-		c.Reason, c.Message = oauthv1alpha1.ReasonNoBrokerReady, "It is published, and no ready broker was found."
+		c.Reason, c.Message = oauthv1alpha1.ReasonNoBrokerReady, "It is published, and no ready broker was found: look at the pods of the broker's Deployment."
 	default:
 		c.Reason, c.Message = oauthv1alpha1.ReasonPending, "It is published, and not every ready broker serves it yet."
+		if served.Behind != "" {
+			c.Message = fmt.Sprintf("It is published in sequence %d, and not every ready broker serves that. Behind: %s; see their logs.", t.sequence, served.Behind)
+		}
 	}
 	return c
 }
 
 func ready(others []metav1.Condition) metav1.Condition {
 	for _, c := range others {
-		if c.Status != metav1.ConditionTrue {
+		// CredentialsValid may be Unknown: many vendors do not tell.
+		if c.Status == metav1.ConditionFalse {
 			return metav1.Condition{Type: oauthv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: oauthv1alpha1.ReasonNotReady,
 				Message: fmt.Sprintf("%s is %s (%s): see that condition.", c.Type, c.Status, c.Reason)}
 		}
 	}
-	return metav1.Condition{Type: oauthv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: oauthv1alpha1.ReasonReady, Message: "All conditions are True."}
+	return metav1.Condition{Type: oauthv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: oauthv1alpha1.ReasonReady, Message: "No condition is False."}
 }
 
 // setConditions puts wanted into list and returns those whose status or reason
 // changed. The transition time moves only when the status does.
 func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
 	var changed []metav1.Condition
+	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
+		return c.Type == oauthv1alpha1.ConditionCredentialsValid && meta.FindStatusCondition(wanted, c.Type) == nil
+	})
 	for _, c := range wanted {
 		before := meta.FindStatusCondition(*list, c.Type)
 		if before == nil || before.Status != c.Status || before.Reason != c.Reason {

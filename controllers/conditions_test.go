@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -74,7 +75,11 @@ func TestBrokersOf(t *testing.T) {
 		{Ports: port, AddressType: discoveryv1.AddressTypeFQDN, Endpoints: []discoveryv1.Endpoint{end("x.example", nil)}},
 		{Endpoints: []discoveryv1.Endpoint{end("10.0.0.9", nil)}},
 	}
-	want := []Broker{{URL: "http://10.0.0.1:9090"}, {URL: "http://10.0.0.3:9090"}, {URL: "http://[fd00::1]:9090"}}
+	slices[0].Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Name: "broker-1"}
+	want := []Broker{
+		{URL: "http://10.0.0.1:9090", Name: "Pod broker-1"},
+		{URL: "http://10.0.0.3:9090", Name: "http://10.0.0.3:9090"}, {URL: "http://[fd00::1]:9090", Name: "http://[fd00::1]:9090"},
+	}
 	if diff := cmp.Diff(want, brokersOf(slices)); diff != "" {
 		t.Error(diff)
 	}

@@ -23,6 +23,7 @@ type Metrics struct {
 	BrokersReady      prometheus.Gauge
 	ServedSequence    prometheus.Gauge
 	reloads           reloads
+	Probes            *prometheus.CounterVec
 }
 
 // The results of a publication, as Publishes counts them.
@@ -57,6 +58,8 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help: "Ready brokers at the last poll."}),
 		ServedSequence: prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_served_sequence",
 			Help: "Sequence that every ready broker serves, or a later one; -1 where one does not answer."}),
+		Probes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_credential_probes_total",
+			Help: "Credential probes by verdict: Accepted, Refused, Untold, Unavailable."}, []string{"verdict"}),
 	}
 	for _, result := range []string{resultPublished, resultUnchanged, resultConflict, resultError} {
 		m.Publishes.WithLabelValues(result) // an alert on the increase must see the first one, too
@@ -66,7 +69,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m.reloads.since = prometheus.NewGauge(prometheus.GaugeOpts{Name: "oauth_broker_operator_unserved_since_timestamp_seconds",
 		Help: "When the oldest revision was published that some ready broker does not serve; 0 where there is none."})
 	for _, c := range []prometheus.Collector{m.Publishes, m.PublishSeconds, m.TranslateSeconds, m.Objects, m.PublishedSequence,
-		m.Shards, m.RetiredShards, m.KeyRingProblem, m.BrokersReady, m.ServedSequence, m.reloads.seconds, m.reloads.since} {
+		m.Shards, m.RetiredShards, m.KeyRingProblem, m.BrokersReady, m.ServedSequence, m.reloads.seconds, m.reloads.since, m.Probes} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}

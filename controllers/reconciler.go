@@ -35,13 +35,18 @@ type Reconciler struct {
 	// Register takes what should be registered at vendors. It does not wait.
 	Register func([]*translate.Registration)
 	Reporter *Reporter
-	Metrics  *Metrics
-	Log      *slog.Logger
-	Now      func() time.Time
+	Health   *Health
+	// Prober is nil where nobody can ask vendors.
+	Prober  *Prober
+	Metrics *Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
 
 	encoder encoder
 	// last is what was last known to be published.
 	last Published
+	// restored is true once the statuses were asked what an earlier operator knew.
+	restored bool
 }
 
 // Reconcile gathers, translates, publishes and reports.
@@ -91,7 +96,35 @@ func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[
 		}
 		targets[v.Ref] = t
 	}
+	r.aboutCredentials(in, out, targets)
 	r.Reporter.Set(targets)
+}
+
+// aboutCredentials hands the prober its jobs, and once takes from the statuses
+// what was known before a restart.
+func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output, targets map[translate.Ref]target) {
+	r.Health.forget(targets)
+	if !r.restored {
+		for _, v := range in.Vendors {
+			ref := translate.Ref{Kind: kindVendor, Name: v.Name}
+			r.Health.restore(ref, targets[ref].sequence, v.Status.Conditions)
+		}
+		for _, c := range in.Credentials {
+			ref := translate.Ref{Kind: kindCredential, Namespace: c.Namespace, Name: c.Name}
+			r.Health.restore(ref, targets[ref].sequence, c.Status.Conditions)
+		}
+		r.restored = r.last.Index.Sequence > 0 // before, no sequence is known
+	}
+	if r.Prober == nil {
+		return
+	}
+	jobs := probeJobs(in, out, targets)
+	for ref := range jobs {
+		t := targets[ref]
+		t.probed = true
+		targets[ref] = t
+	}
+	r.Prober.Set(jobs)
 }
 
 // sequenceOf is the sequence that published all items of a verdict, or why

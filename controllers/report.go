@@ -47,6 +47,10 @@ type Reporter struct {
 	// Served tells what the brokers serve; Wake asks them again, soon.
 	Served func() Served
 	Wake   func()
+	// Health tells what is known of credentials.
+	Health *Health
+	// Namespace of the operator, where Secrets of vendors are.
+	Namespace string
 
 	mu      sync.Mutex
 	targets map[translate.Ref]target
@@ -91,6 +95,15 @@ func (r *Reporter) Set(targets map[translate.Ref]target) {
 	r.mu.Unlock()
 	if wake {
 		r.Wake()
+	}
+}
+
+// Touch queues one object, whose credentials something became known of.
+func (r *Reporter) Touch(ref translate.Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.queue != nil {
+		r.queue.Add(ref)
 	}
 }
 
@@ -143,6 +156,8 @@ func (r *Reporter) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.
 	if s.object.GetUID() != t.uid || s.object.GetGeneration() > t.verdict.Generation {
 		return reconcile.Result{}, nil // a newer verdict is on its way
 	}
+	t.told = r.Health.of(ref, t.sequence)
+	t.credential, t.remedy = r.credentialOf(s.object)
 	before := s.object.DeepCopyObject()
 	changed := s.apply(t, served, r.Now())
 	if equality.Semantic.DeepEqual(before, s.object) {
@@ -159,13 +174,31 @@ func (r *Reporter) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.
 	return reconcile.Result{}, nil
 }
 
+// credentialOf says where the client credentials of an object are, and what to
+// do when the vendor refuses them.
+func (r *Reporter) credentialOf(o client.Object) (where, remedy string) {
+	remedy = "Store good ones there"
+	switch o := o.(type) {
+	case *oauthv1alpha1.OAuthVendor:
+		if c := o.Spec.Credentials; c != nil && c.SecretRef != nil {
+			where = fmt.Sprintf("Secret %s/%s, which credentials.secretRef names", r.Namespace, c.SecretRef.Name)
+		}
+	case *oauthv1alpha1.BYOCCredential:
+		if o.Spec.SecretRef == nil {
+			return "the app that the operator registered at the vendor", "Delete this object and create it again to register anew"
+		}
+		where = fmt.Sprintf("Secret %s/%s, which secretRef names", o.Namespace, o.Spec.SecretRef.Name)
+	}
+	return where, remedy
+}
+
 // tell records events: what went wrong, and that all is well.
 func (r *Reporter) tell(object client.Object, changed []metav1.Condition) {
 	for _, c := range changed {
 		switch {
 		case c.Type == oauthv1alpha1.ConditionReady && c.Status == metav1.ConditionTrue:
 			r.Events.Eventf(object, nil, corev1.EventTypeNormal, c.Reason, "Reconcile", "%s", "Accepted, resolved and live on every ready broker.")
-		case c.Type == oauthv1alpha1.ConditionReady, c.Status == metav1.ConditionTrue, c.Reason == oauthv1alpha1.ReasonPending:
+		case c.Type == oauthv1alpha1.ConditionReady, c.Status != metav1.ConditionFalse, c.Reason == oauthv1alpha1.ReasonPending:
 		case c.Reason == oauthv1alpha1.ReasonNotPublished && len(changed) > 1:
 			// it follows from another condition
 		default:

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"time"
 
@@ -78,6 +79,8 @@ type Options struct {
 	Discover func(context.Context, *oauthv1alpha1.OAuthVendor) translate.Discovered
 	// Registrations calls vendors' registration endpoints; nil registers nothing.
 	Registrations registration.Vendor
+	// Probe asks a vendor whether it knows a credential; nil asks nobody.
+	Probe func(context.Context, ProbeRequest) ProbeAnswer
 	// Log, by default slog.Default().
 	Log *slog.Logger
 	// Now is the clock: time.Now.
@@ -150,7 +153,9 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		Find: o.findBrokers(m), HTTP: o.HTTP, Clock: clock.RealClock{}, Log: o.Log, Metrics: numbers,
 		Pending: reporter.Pending, Changed: reporter.ServedChanged, wake: make(chan struct{}, 1),
 	}
-	reporter.Served, reporter.Wake = brokers.Served, brokers.Wake
+	health := &Health{Changed: reporter.Touch}
+	reporter.Served, reporter.Wake, reporter.Health, reporter.Namespace = brokers.Served, brokers.Wake, health, o.Namespace
+	prober := o.prober(health, numbers)
 	ring := &KeyRing{
 		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, Codec: o.KeyRingCodec, PublishedNamespace: o.PublishedNamespace,
 		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
@@ -166,13 +171,13 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 			Client: m.GetClient(), Lister: m.GetAPIReader(), Namespace: o.PublishedNamespace, Secrets: secrets, KeyRing: ring,
 			Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now, Random: rand.Reader,
 		},
-		Register: registrar.Set, Reporter: reporter, Metrics: numbers, Log: o.Log, Now: o.Now,
+		Register: registrar.Set, Reporter: reporter, Health: health, Prober: prober, Metrics: numbers, Log: o.Log, Now: o.Now,
 	}
 	watch, err := o.secretWatch(m, secrets)
 	if err != nil {
 		return nil, err
 	}
-	if err := addAll(m, watch, brokers); err != nil {
+	if err := addAll(m, watch, brokers, &Refusals{Brokers: brokers, Health: health, Now: o.Now}); err != nil {
 		return nil, err
 	}
 	for _, add := range []func() error{
@@ -180,6 +185,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		func() error { return addReporter(m, reporter) },
 		func() error { return addDiscovery(m, o, discovery) },
 		func() error { return addRegistrar(m, registrar) },
+		func() error { return addProber(m, prober) },
 	} {
 		if err := add(); err != nil {
 			return nil, err
@@ -292,6 +298,25 @@ func addReporter(m ctrl.Manager, r *Reporter) error {
 		return fmt.Errorf("making report controller: %w", err)
 	}
 	return c.Watch(r)
+}
+
+// prober is nil where nobody can ask.
+func (o Options) prober(h *Health, numbers *Metrics) *Prober {
+	if o.Probe == nil {
+		return nil
+	}
+	return &Prober{Probe: o.Probe, Health: h, Metrics: numbers, Now: o.Now, Random: mathrand.Float64}
+}
+
+func addProber(m ctrl.Manager, p *Prober) error {
+	if p == nil {
+		return nil
+	}
+	c, err := controller.NewTyped("probe", m, controller.TypedOptions[translate.Ref]{Reconciler: p, MaxConcurrentReconciles: probers})
+	if err != nil {
+		return fmt.Errorf("making probe controller: %w", err)
+	}
+	return c.Watch(p)
 }
 
 func addDiscovery(m ctrl.Manager, o Options, d *Discovery) error {

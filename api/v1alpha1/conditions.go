@@ -2,6 +2,10 @@
 
 package v1alpha1
 
+// docs/reference/conditions.md is made of this file (go run ./hack/conditions):
+// the comment of a reason says with which status it goes, what it means, and
+// after "Fix:" what to do.
+
 // Condition types. All have positive polarity: True is the good state. They
 // use the words of Gateway API.
 const (
@@ -12,69 +16,138 @@ const (
 	// names exists and holds what is needed, and discovery has answered.
 	ConditionResolvedRefs = "ResolvedRefs"
 	// ConditionProgrammed is True once at least one broker pod is ready and every
-	// ready broker pod serves this object as it is now.
+	// ready broker pod serves this object as it is now. It stays True until the
+	// object changes.
 	ConditionProgrammed = "Programmed"
-	// ConditionReady is True when all the others are True.
+	// ConditionCredentialsValid tells whether the vendor accepts the client
+	// credentials, for an OAuthVendor those of credentials.secretRef. It is there
+	// where the vendor's credentialProbe is on, and where the vendor refused the
+	// credentials in a login or refresh, until it accepts them again or they change.
+	// It changes nothing of what brokers serve.
+	ConditionCredentialsValid = "CredentialsValid"
+	// ConditionReady is True when Accepted, ResolvedRefs and Programmed are True
+	// and CredentialsValid is not False.
 	ConditionReady = "Ready"
 )
 
-// Reasons of the conditions.
+// Reasons of Accepted.
 const (
-	// ReasonAccepted goes with Accepted=True.
+	// ReasonAccepted (True): the object is valid. The message may hold a note.
 	ReasonAccepted = "Accepted"
-	// ReasonResolvedRefs goes with ResolvedRefs=True.
-	ReasonResolvedRefs = "ResolvedRefs"
-	// ReasonProgrammed goes with Programmed=True.
-	ReasonProgrammed = "Programmed"
-	// ReasonReady goes with Ready=True.
-	ReasonReady = "Ready"
-
-	// ReasonInvalid: a value is wrong in a way that the schema could not refuse.
+	// ReasonInvalid (False): a value is wrong in a way that the schema could not
+	// refuse. It also is a reason of ResolvedRefs, where no Secret can have the
+	// name that is given. Fix: correct the field that the message names.
 	ReasonInvalid = "Invalid"
-	// ReasonConflict: an older object already has what this one claims.
+	// ReasonConflict (False): an older object already has what this one claims.
+	// Fix: delete one of the two, or change the field that the message names.
 	ReasonConflict = "Conflict"
-	// ReasonNotAllowed: the vendor does not allow this namespace.
+	// ReasonNotAllowed (False): the vendor does not let this namespace bring
+	// credentials. Fix: ask the platform team to add the namespace to the vendor's
+	// byoc.allowedNamespaces, or to label it so that the selector chooses it.
 	ReasonNotAllowed = "NamespaceNotAllowed"
-	// ReasonSelectorUnsupported: a namespace selector in namespaced mode.
+	// ReasonSelectorUnsupported (False): a namespace selector in namespaced mode,
+	// where the operator cannot read namespaces. Fix: list names instead.
 	ReasonSelectorUnsupported = "SelectorUnsupported"
-	// ReasonUnsupported: the object asks for something that this release does not do.
+	// ReasonUnsupported (False): the object asks for something that this release
+	// does not do. Fix: remove the field that the message names.
 	ReasonUnsupported = "Unsupported"
+)
 
-	// ReasonVendorNotFound: the named OAuthVendor does not exist.
+// Reasons of ResolvedRefs.
+const (
+	// ReasonResolvedRefs (True): every reference resolves. The message may hold a note.
+	ReasonResolvedRefs = "ResolvedRefs"
+	// ReasonVendorNotFound (False): the named OAuthVendor does not exist in this
+	// broker class. Fix: create it, or correct the name.
 	ReasonVendorNotFound = "VendorNotFound"
-	// ReasonVendorNotAccepted: the named OAuthVendor is not accepted itself.
+	// ReasonVendorNotAccepted (False): the named OAuthVendor is not accepted
+	// itself. Fix: read the vendor's condition Accepted.
 	ReasonVendorNotAccepted = "VendorNotAccepted"
-	// ReasonSecretNotFound: the named Secret does not exist (yet).
+	// ReasonSecretNotFound (False): the named Secret does not exist (yet). Fix:
+	// create it; the operator sees it by itself.
 	ReasonSecretNotFound = "SecretNotFound"
-	// ReasonSecretInvalid: the named Secret lacks a key, or a value is unusable.
+	// ReasonSecretInvalid (False): the named Secret lacks a key, or a value is
+	// unusable. Fix: store the keys that the message names, with the value alone.
 	ReasonSecretInvalid = "SecretInvalid"
-	// ReasonSecretUnreadable: the operator may not read the named Secret.
+	// ReasonSecretUnreadable (False): the operator may not read the named Secret.
+	// Fix: allow it to get Secrets in that namespace.
 	ReasonSecretUnreadable = "SecretUnreadable"
-	// ReasonDiscoveryPending: discovery has not answered yet.
+	// ReasonDiscoveryPending (False): the vendor's metadata document has not been
+	// read yet. Fix: wait some seconds.
 	ReasonDiscoveryPending = "DiscoveryPending"
-	// ReasonDiscoveryFailed: the vendor's discovery document is away or wrong.
+	// ReasonDiscoveryFailed (False): the vendor's metadata document is away or
+	// wrong. Fix: correct issuer or discovery as the message says, or write the
+	// endpoints out; the operator tries again by itself.
 	ReasonDiscoveryFailed = "DiscoveryFailed"
+)
 
-	// ReasonVendorNotResolved: something that the vendor itself names is missing.
+// Reasons of ResolvedRefs of a BYOCCredential with dynamicRegistration.
+const (
+	// ReasonVendorNotResolved (False): something that the vendor itself names is
+	// missing. Fix: read the vendor's condition ResolvedRefs.
 	ReasonVendorNotResolved = "VendorNotResolved"
-	// ReasonRegistrationDisabled: the vendor has no dynamic registration.
+	// ReasonRegistrationDisabled (False): the vendor has no dynamic registration.
+	// It is a reason of Accepted. Fix: ask the platform team for registration.mode,
+	// or make an app at the vendor and name its Secret in secretRef.
 	ReasonRegistrationDisabled = "RegistrationDisabled"
-	// ReasonRegistrationPending: no app is registered at the vendor yet.
+	// ReasonRegistrationPending (False): no app is registered at the vendor yet.
+	// Fix: wait some seconds.
 	ReasonRegistrationPending = "RegistrationPending"
-	// ReasonRegistrationFailed: the vendor refused to register an app, or is away.
+	// ReasonRegistrationFailed (False): the vendor refused to register an app, or
+	// is away. Fix: do what the message says; it is tried again by itself.
 	ReasonRegistrationFailed = "RegistrationFailed"
-	// ReasonRegistrationExpired: the registered client secret ended and could not be renewed.
+	// ReasonRegistrationExpired (False): the registered client secret ended and
+	// could not be renewed. Fix: do what the message says, or delete the object and
+	// create it again.
 	ReasonRegistrationExpired = "RegistrationExpired"
-	// ReasonRegistrationUnusable: the vendor registered something else than the broker can use.
+	// ReasonRegistrationUnusable (False): the vendor registered something else than
+	// the broker can use. Fix: correct the vendor's clientAuthentication.
 	ReasonRegistrationUnusable = "RegistrationUnusable"
+)
 
-	// ReasonPending: published, and not every ready broker pod serves it yet.
+// Reasons of Programmed.
+const (
+	// ReasonProgrammed (True): every ready broker pod serves the object as it is.
+	ReasonProgrammed = "Programmed"
+	// ReasonPending (False): published, and not every ready broker pod serves it
+	// yet. Fix: wait a second; after ten the message names the pods that lag, and
+	// their logs tell why.
 	ReasonPending = "Pending"
-	// ReasonNoBrokerReady: no ready broker pod was found.
+	// ReasonNoBrokerReady (False): published, and no ready broker pod was found.
+	// Fix: look at the broker's Deployment, and at the operator's --broker-service
+	// or --broker-admin.
 	ReasonNoBrokerReady = "NoBrokerReady"
-	// ReasonNotPublished: not part of the published configuration.
+	// ReasonNotPublished (False): not part of the published configuration. Fix:
+	// read the other conditions; where they are True, the message says what to
+	// shorten, or the operator's log why it cannot write.
 	ReasonNotPublished = "NotPublished"
-	// ReasonNotReady goes with Ready=False; the message names the condition to read.
+)
+
+// Reasons of CredentialsValid.
+const (
+	// ReasonCredentialsAccepted (True): the vendor knows the client credentials.
+	ReasonCredentialsAccepted = "CredentialsAccepted"
+	// ReasonCredentialsRefused (False): the vendor answered that the client
+	// credentials are wrong, expired or revoked. Fix: store good ones in the Secret
+	// that the message names, or correct the vendor's clientAuthentication.
+	ReasonCredentialsRefused = "CredentialsRefused"
+	// ReasonProbePending (Unknown): the vendor has not been asked yet. Fix: wait.
+	ReasonProbePending = "ProbePending"
+	// ReasonVendorDoesNotTell (Unknown): the vendor's answer does not tell wrong
+	// credentials from right ones. Fix: nothing; a login will tell. Turn
+	// credentialProbe off for this vendor.
+	ReasonVendorDoesNotTell = "VendorDoesNotTell"
+	// ReasonVendorUnavailable (Unknown): the vendor is away, or has asked to come
+	// back later, and never told before. Fix: nothing; it is asked again by itself.
+	ReasonVendorUnavailable = "VendorUnavailable"
+)
+
+// Reasons of Ready.
+const (
+	// ReasonReady (True): nothing is wrong.
+	ReasonReady = "Ready"
+	// ReasonNotReady (False): another condition is False. Fix: read the one that
+	// the message names.
 	ReasonNotReady = "NotReady"
 )
 

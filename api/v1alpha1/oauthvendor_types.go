@@ -141,6 +141,10 @@ type OAuthVendorSpec struct {
 	// transport bounds the calls to the vendor.
 	// +optional
 	Transport *Transport `json:"transport,omitempty"`
+	// credentialProbe lets the operator ask the vendor whether it accepts the
+	// client credentials. Nothing is asked by default.
+	// +optional
+	CredentialProbe *CredentialProbe `json:"credentialProbe,omitempty"`
 }
 
 // VendorDisplay is what people see of the vendor.

@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/discovery"
@@ -108,6 +109,7 @@ func (f flags) options(log *slog.Logger) (controllers.Options, error) {
 	if err != nil {
 		return controllers.Options{}, fmt.Errorf("--%s: %w", kms.Flag, err)
 	}
+	vendors := vendor.NewClient(time.Now, nil)
 	return controllers.Options{
 		PublicURL: f.publicURL, Namespace: f.namespace, PublishedNamespace: f.publishedNamespace, BrokerClass: f.brokerClass,
 		WatchNamespaces: f.watchNamespaces, BrokerAdmin: f.brokerAdmin, BrokerService: f.brokerService,
@@ -115,7 +117,20 @@ func (f flags) options(log *slog.Logger) (controllers.Options, error) {
 		Discover: func(ctx context.Context, v *oauthv1alpha1.OAuthVendor) translate.Discovered {
 			return documents.Discover(ctx, &v.Spec)
 		},
+		Probe: func(ctx context.Context, r controllers.ProbeRequest) controllers.ProbeAnswer {
+			return probe(ctx, vendors, r)
+		},
 	}, nil
+}
+
+// probe asks a vendor about a credential, by the client that brokers have.
+func probe(ctx context.Context, vendors *vendor.Client, r controllers.ProbeRequest) controllers.ProbeAnswer {
+	e, ok := vendor.NewEndpoint(r.Vendor, r.Credential)
+	if !ok {
+		return controllers.ProbeAnswer{Verdict: controllers.CredentialUntold}
+	}
+	p := vendors.Probe(ctx, e, r.RedirectURI)
+	return controllers.ProbeAnswer{Verdict: controllers.CredentialVerdict(p.Verdict), RetryAfter: p.RetryAfter}
 }
 
 func managerOptions(f flags, own controllers.Options, scheme *runtime.Scheme) ctrl.Options {

@@ -64,11 +64,11 @@ func (in credentialInputs) fillRegistered(c *runtimeconfig.Credential, auth runt
 	registeredAs := in.secret.authMethod()
 	switch {
 	case in.registered.Expired:
-		own.fail(oauthv1alpha1.ReasonRegistrationExpired, "the client secret that OAuthVendor %s gave has ended, and renewing it failed: %s", vendor, or(problem, "it was not tried yet"))
+		own.fail(oauthv1alpha1.ReasonRegistrationExpired, "the client secret that OAuthVendor %s gave has ended, and renewing it failed: %s; it is tried again, and deleting this object and creating it again registers anew", vendor, or(problem, "it was not tried yet"))
 	case !in.secret.found && problem != "":
-		own.fail(oauthv1alpha1.ReasonRegistrationFailed, "registering at OAuthVendor %s failed: %s", vendor, problem)
+		own.fail(oauthv1alpha1.ReasonRegistrationFailed, "registering at OAuthVendor %s failed: %s; it is tried again", vendor, problem)
 	case !in.secret.found:
-		own.fail(oauthv1alpha1.ReasonRegistrationPending, "no app is registered at OAuthVendor %s yet", vendor)
+		own.fail(oauthv1alpha1.ReasonRegistrationPending, "no app is registered at OAuthVendor %s yet: wait some seconds", vendor)
 	case registeredAs != "" && registeredAs != string(auth.Method):
 		own.fail(oauthv1alpha1.ReasonRegistrationUnusable, "the vendor registered the app for another client authentication than OAuthVendor %s says in clientAuthentication.method, which is %s: change that to what the vendor's documentation says", vendor, auth.Method)
 	default:

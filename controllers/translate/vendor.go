@@ -108,7 +108,7 @@ func (r *vendorResult) checkSpec(in vendorInputs, f *findings) {
 	r.trusted.refuseSelector("trustedNamespaces", in.settings, f)
 	r.checkMixUp(f)
 	if t := spec.Transport; t != nil && t.CABundle != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.CABundle)) {
-		f.fail(oauthv1alpha1.ReasonInvalid, "transport.caBundle holds no PEM certificate")
+		f.fail(oauthv1alpha1.ReasonInvalid, "transport.caBundle holds no PEM certificate: put the CA's there, from -----BEGIN CERTIFICATE----- on")
 	}
 	checkClientAuthentication(spec, r.environment, f)
 }
@@ -167,10 +167,10 @@ func (r *vendorResult) resolveEndpoints(in vendorInputs, f *findings) bool {
 	d := in.discovered
 	switch {
 	case !in.answered:
-		f.fail(oauthv1alpha1.ReasonDiscoveryPending, "the metadata document of issuer %s has not been read yet", spec.Issuer)
+		f.fail(oauthv1alpha1.ReasonDiscoveryPending, "the metadata document of issuer %s has not been read yet: wait some seconds", spec.Issuer)
 		return false
 	case d.Endpoints == nil:
-		f.fail(oauthv1alpha1.ReasonDiscoveryFailed, "the metadata document of issuer %s cannot be used: %s", spec.Issuer, or(d.Problem, "it names no endpoints"))
+		f.fail(oauthv1alpha1.ReasonDiscoveryFailed, "the metadata document of issuer %s cannot be used: %s; correct issuer or discovery, or write the URLs out under endpoints; it is read again by itself", spec.Issuer, or(d.Problem, "it names no endpoints"))
 		return false
 	case d.Problem != "":
 		f.note("the last good metadata document of issuer %s is in use, since the newest cannot be: %s", spec.Issuer, d.Problem)

@@ -78,6 +78,8 @@ func TestGitOps_health(t *testing.T) {
 		"edited since":    {condition("Ready", "True", "Ready", 1), "Progressing", "waiting for the operator"},
 		"refused":         {condition("Accepted", "False", "EndpointsInvalid", 2), "Degraded", "EndpointsInvalid: why"},
 		"no Secret":       {condition("Accepted", "True", "Accepted", 2) + "," + condition("ResolvedRefs", "False", "SecretNotFound", 2), "Degraded", "SecretNotFound: why"},
+		"revoked":         {condition("Accepted", "True", "Accepted", 2) + "," + condition("CredentialsValid", "False", "CredentialsRefused", 2), "Degraded", "CredentialsRefused: why"},
+		"nobody asked":    {condition("CredentialsValid", "Unknown", "ProbePending", 2) + "," + condition("Ready", "True", "Ready", 2), "Healthy", "served by every broker"},
 		"refused before":  {condition("Accepted", "False", "EndpointsInvalid", 1), "Progressing", "waiting for the operator"},
 	} {
 		t.Run(name, func(t *testing.T) {

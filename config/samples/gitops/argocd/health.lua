@@ -12,7 +12,7 @@ end
 local function current(condition)
   return condition.observedGeneration == nil or condition.observedGeneration == obj.metadata.generation
 end
-for _, name in ipairs({ "Accepted", "ResolvedRefs" }) do
+for _, name in ipairs({ "Accepted", "ResolvedRefs", "CredentialsValid" }) do
   local condition = found[name]
   if condition ~= nil and current(condition) and condition.status == "False" then
     health.status = "Degraded"
