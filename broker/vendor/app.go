@@ -152,6 +152,9 @@ func (e Endpoint) judgeApp(a answer, m AppMetadata, before *App, now time.Time) 
 	if err := app.takeExpiry(members["client_secret_expires_at"]); err != nil {
 		return &app, err
 	}
+	if !app.SecretExpiresAt.IsZero() && !app.SecretExpiresAt.After(now) {
+		return &app, failed(OutcomeMalformed, "the vendor registered a client secret that has ended already")
+	}
 	return &app, checkRedirectURIs(members, m.RedirectURI)
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
@@ -48,22 +50,23 @@ func (r *Registrar) due(rec *record, plan *translate.Registration) todo {
 	return nothing
 }
 
-// renewAt leaves a third of the secret's time for trouble.
+// renewAt leaves a third of the secret's time for trouble, and asks no vendor all
+// the time.
 func (rec *record) renewAt() time.Time {
-	return rec.SecretSince.Add(rec.SecretExpires.Sub(rec.SecretSince) * 2 / 3)
+	return rec.SecretSince.Add(max(rec.SecretExpires.Sub(rec.SecretSince)*2/3, time.Minute))
 }
 
-// nextDue is how long until the clock asks for something; 0 where it never does.
+// nextDue is how long until the clock asks for something, or for a look at least.
 func (r *Registrar) nextDue(rec *record) time.Duration {
 	if rec.SecretExpires.IsZero() {
-		return 0
+		return longestSleep
 	}
 	for _, at := range []time.Time{rec.renewAt(), rec.SecretExpires} {
 		if wait := at.Sub(r.Now()); wait > 0 {
 			return min(wait, longestSleep)
 		}
 	}
-	return 0
+	return longestSleep
 }
 
 // update changes the app at the vendor. It may be done twice: the vendor's answer
@@ -93,7 +96,11 @@ func (r *Registrar) update(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 	case !now.Before(rec.renewAt()):
 		next.Unrenewable = true
 	}
-	return r.keepAnswer(ctx, c, &next)
+	again, err := r.keepAnswer(ctx, c, &next)
+	if err == nil {
+		r.say(c, corev1.EventTypeNormal, "RegistrationUpdated", "The vendor updated the app.")
+	}
+	return again, err
 }
 
 // cannotUpdate tells whether the vendor has no update for this app, or does not

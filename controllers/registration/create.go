@@ -152,12 +152,14 @@ func (r *Registrar) keepAnswer(ctx context.Context, c *oauthv1alpha1.BYOCCredent
 	return soonest(r.nextDue(rec), onceMore(rec)), nil
 }
 
-// onceMore comes again at once where a replaced app is to be deleted.
+// onceMore comes again at once where a replaced app is to be deleted; else to see
+// whether the Secret is still there, since translate would not notice one that
+// came and went in an instant.
 func onceMore(rec *record) time.Duration {
 	if len(rec.Previous) > 0 {
 		return time.Millisecond
 	}
-	return 0
+	return 2 * time.Second
 }
 
 // reconsider decides about an answer whose Secret somebody else wrote: an earlier

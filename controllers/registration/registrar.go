@@ -195,10 +195,12 @@ func (r *Registrar) ensure(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 	if wait := r.wait(c, plan); wait > 0 {
 		return soonest(again, soonest(wait, r.nextDue(rec))), nil
 	}
+	change := r.create
 	if todo == toUpdate {
-		return r.update(ctx, c, plan, rec)
+		change = r.update
 	}
-	return r.create(ctx, c, plan, rec)
+	then, err := change(ctx, c, plan, rec)
+	return soonest(then, r.nextDue(rec)), err // the old secret ends whatever came of it
 }
 
 // wait is how long a failure holds the next try back. A changed plan is tried at

@@ -136,11 +136,8 @@ func (r *Registrar) settle(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 	if err != nil {
 		return err
 	}
-	switch {
-	case before.ClientID != rec.ClientID:
+	if before.ClientID != rec.ClientID {
 		r.say(c, corev1.EventTypeNormal, "Registered", fmt.Sprintf("The vendor registered the app %s.", rec.ClientID))
-	case !before.RegisteredTime.Time.Equal(rec.Registered):
-		r.say(c, corev1.EventTypeNormal, "RegistrationUpdated", "The vendor updated the app.")
 	}
 	return nil
 }

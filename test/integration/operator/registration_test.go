@@ -36,7 +36,9 @@ type registry struct {
 
 func newRegistry(t *testing.T, o fakevendor.Options) *registry {
 	t.Helper()
-	r := &registry{install: newInstall(t), fake: fakevendor.New(o).Start(t)}
+	r := &registry{install: newInstall(t)}
+	o.Now = r.clock.Now
+	r.fake = fakevendor.New(o).Start(t)
 	r.object = r.vendor()
 	r.object.Spec.Endpoints = &oauthv1alpha1.Endpoints{
 		Authorization: oauthv1alpha1.EndpointURL(r.fake.URL(fakevendor.Authorize)), Token: oauthv1alpha1.EndpointURL(r.fake.URL(fakevendor.Token)),
