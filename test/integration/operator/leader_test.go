@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/test/wire"
 )
 
 // takeover is how long a standby may need: the lease lasts 15 seconds, and it
@@ -43,7 +45,7 @@ func TestLeader(t *testing.T) {
 		t.Parallel()
 		c := newCrash(t)
 		kubeconfig, w := c.kubeconfig("role.yaml"), newWire(t)
-		first := c.startManager(bin, over(t, w, kubeconfig), "", "--leader-elect")
+		first := c.startManager(bin, overWire(t, w, kubeconfig), "", "--leader-elect")
 		leader := c.leader("")
 		second := c.startManager(bin, kubeconfig, "", "--leader-elect")
 		c.healthy("one")
@@ -51,7 +53,7 @@ func TestLeader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.set(true)
+		w.Cut()
 		c.changesHands(second, leader, before.Sequence)
 		select {
 		case err := <-first.done:
@@ -101,15 +103,15 @@ func (c *crash) changesHands(m *managerProcess, leader string, before int64) {
 	}
 }
 
-// over is a kubeconfig whose API server is at the other end of a wire.
-func over(t *testing.T, w *wire, kubeconfig string) string {
+// overWire is a kubeconfig whose API server is at the other end of a wire.
+func overWire(t *testing.T, w *wire.Wire, kubeconfig string) string {
 	t.Helper()
 	content, err := os.ReadFile(kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	host := strings.Trim(strings.TrimPrefix(plane.Config.Host, "https://"), "/")
-	changed := strings.ReplaceAll(string(content), host, w.listener.Addr().String())
+	changed := strings.ReplaceAll(string(content), host, w.Addr())
 	if changed == string(content) {
 		t.Fatal(fmt.Errorf("the kubeconfig does not name %s", host))
 	}

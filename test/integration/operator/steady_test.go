@@ -150,7 +150,7 @@ func TestSteady_afterResync(t *testing.T) {
 	w := newWire(t)
 	var watches atomic.Int64
 	over := func(_ *controllers.Options, c *rest.Config) {
-		*c = *w.config()
+		*c = *over(w)
 		c.Wrap(func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(r *http.Request) (*http.Response, error) {
 				response, err := next.RoundTrip(r)
@@ -172,9 +172,9 @@ func TestSteady_afterResync(t *testing.T) {
 	before, events := in.versions(), in.events()
 	op.writes.reset()
 
-	w.set(true)
+	w.Cut()
 	seen := watches.Load()
-	w.set(false)
+	w.Mend()
 	eventually(t, func() error {
 		// Vendors, credentials, clients, namespaces and the metadata of Secrets.
 		if n := watches.Load() - seen; n < 5 {
