@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
@@ -18,7 +17,6 @@ import (
 
 // target is what the status of an object should say.
 type target struct {
-	uid     types.UID
 	verdict translate.Verdict
 	// sequence that first published the object as it is now; 0 where it is not
 	// published, and then problem says why.
@@ -36,21 +34,21 @@ type target struct {
 
 // same compares targets. It is called for every object at every pass, so it
 // looks behind pointers only where they differ.
-func (t target) same(o target) bool {
-	a, b := t.verdict, o.verdict
-	return t.uid == o.uid && t.sequence == o.sequence && t.problem == o.problem && t.probed == o.probed &&
-		a.Ref == b.Ref && a.Generation == b.Generation && a.Accepted == b.Accepted && a.ResolvedRefs == b.ResolvedRefs &&
+func (t *target) same(o *target) bool {
+	a, b := &t.verdict, &o.verdict
+	return t.sequence == o.sequence && t.problem == o.problem && t.probed == o.probed &&
+		a.Ref == b.Ref && a.UID == b.UID && a.Generation == b.Generation && a.Accepted == b.Accepted && a.ResolvedRefs == b.ResolvedRefs &&
 		a.RedirectURI == b.RedirectURI && a.ClientID == b.ClientID && slices.Equal(a.Items, b.Items) &&
 		(a.ObservedSecret == b.ObservedSecret || reflect.DeepEqual(a.ObservedSecret, b.ObservedSecret)) &&
 		(t.discovery == o.discovery || reflect.DeepEqual(t.discovery, o.discovery))
 }
 
 // published tells whether brokers can get the object as it is now.
-func (t target) published() bool { return t.sequence > 0 }
+func (t *target) published() bool { return t.sequence > 0 }
 
 // conditions of an object: a pure function of the verdict, what the brokers
 // serve, and the condition Programmed as it is.
-func conditions(t target, served Served, current []metav1.Condition) []metav1.Condition {
+func conditions(t *target, served Served, current []metav1.Condition) []metav1.Condition {
 	list := []metav1.Condition{
 		condition(oauthv1alpha1.ConditionAccepted, t.verdict.Accepted),
 		condition(oauthv1alpha1.ConditionResolvedRefs, t.verdict.ResolvedRefs),
@@ -77,7 +75,7 @@ func condition(kind string, c translate.Check) metav1.Condition {
 // programmed is True once every ready broker serves the object as it is now,
 // and stays so until the object changes: the message names the sequence, so a
 // condition of the same message was True for the same content.
-func programmed(t target, served Served, current *metav1.Condition) metav1.Condition {
+func programmed(t *target, served Served, current *metav1.Condition) metav1.Condition {
 	c := metav1.Condition{Type: oauthv1alpha1.ConditionProgrammed, Status: metav1.ConditionFalse}
 	live := fmt.Sprintf("Every ready broker serves it (since sequence %d).", t.sequence)
 	latched := current != nil && current.Status == metav1.ConditionTrue && current.Message == live

@@ -38,7 +38,7 @@ func TestConditions(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			list := conditions(tt.target, tt.served, tt.current)
+			list := conditions(&tt.target, tt.served, tt.current)
 			if got := list[2].Reason + " " + list[3].Reason; got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}

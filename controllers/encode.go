@@ -3,9 +3,6 @@
 package controllers
 
 import (
-	"slices"
-	"strings"
-
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -34,7 +31,7 @@ type encoded struct {
 	left bool
 }
 
-// encode makes the items of the objects, sorted by id, and tells the limits of
+// encode makes the items of the objects, in their order, and tells the limits of
 // those that are too big. Too big a vendor is left out with all that depends on
 // it, and so is a client. Too big a credential becomes one that is not ready, so
 // that its logins fail instead of falling back to another credential.
@@ -60,7 +57,6 @@ func (e *encoder) encode(objects []translate.Object) (items []runtimeconfig.Item
 		}
 	}
 	e.last = now
-	slices.SortFunc(items, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
 	return items, big
 }
 

@@ -123,7 +123,7 @@ func (h *Health) restore(ref translate.Ref, sequence int64, list []metav1.Condit
 }
 
 // forget drops objects that are gone.
-func (h *Health) forget(targets map[translate.Ref]target) {
+func (h *Health) forget(targets map[translate.Ref]*target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ref := range h.known {
@@ -138,7 +138,7 @@ func sequenceMark(sequence int64) string { return fmt.Sprintf(" (sequence %d)", 
 
 // credentialsValid is the condition of the same name; nil where there is nothing
 // to say: nobody asks, and no broker was refused.
-func credentialsValid(t target) *metav1.Condition {
+func credentialsValid(t *target) *metav1.Condition {
 	c := &metav1.Condition{Type: oauthv1alpha1.ConditionCredentialsValid, Status: metav1.ConditionUnknown}
 	switch {
 	case t.told == CredentialRefused:

@@ -47,7 +47,7 @@ func TestHealth_restore(t *testing.T) {
 	ref := translate.Ref{Kind: kindVendor, Name: "acme"}
 	for _, verdict := range []CredentialVerdict{CredentialAccepted, CredentialRefused, CredentialUntold} {
 		written := *told(verdict)
-		list := []metav1.Condition{*credentialsValid(written)}
+		list := []metav1.Condition{*credentialsValid(&written)}
 		for sequence, want := range map[int64]CredentialVerdict{written.sequence: verdict, written.sequence + 1: "", 0: ""} {
 			if !verdict.definite() {
 				want = ""
@@ -62,8 +62,8 @@ func TestHealth_restore(t *testing.T) {
 	// What is known by now stands.
 	h := &Health{Changed: func(translate.Ref) {}}
 	h.learn(ref, health{7, CredentialAccepted, time.Unix(1, 0)})
-	h.restore(ref, 7, []metav1.Condition{*credentialsValid(*told(CredentialRefused))})
-	h.forget(map[translate.Ref]target{ref: {}})
+	h.restore(ref, 7, []metav1.Condition{*credentialsValid(told(CredentialRefused))})
+	h.forget(map[translate.Ref]*target{ref: {}})
 	if got := h.of(ref, 7); got != CredentialAccepted {
 		t.Errorf("got %q, want what was learned", got)
 	}
@@ -78,7 +78,7 @@ func TestCredentialsValid_withoutProbe(t *testing.T) {
 		quiet := told(verdict)
 		quiet.probed = false
 		got := ""
-		if c := credentialsValid(*quiet); c != nil {
+		if c := credentialsValid(quiet); c != nil {
 			got = c.Reason
 		}
 		if got != want {

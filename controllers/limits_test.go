@@ -145,6 +145,7 @@ func TestEncode_tooBig(t *testing.T) {
 	for _, it := range items {
 		ids = append(ids, it.ID)
 	}
+	slices.Sort(ids)
 	if want := []string{"byoc/tenant-1/acme", "byoc/tenant-3/acme", "shared/acme", "vendor/acme"}; !slices.Equal(ids, want) {
 		t.Fatalf("got %v, want %v", ids, want)
 	}
@@ -160,7 +161,7 @@ func TestEncode_tooBig(t *testing.T) {
 
 	live := liveItems(p.Next, items)
 	for id, good := range map[string]bool{"byoc/tenant-1/acme": false, "byoc/tenant-3/acme": true, "vendor/huge": false, "client/tenant-1.big": false, "shared/acme": false} {
-		sequence, problem := sequenceOf(translate.Verdict{Items: []string{id}}, live, big)
+		sequence, problem := sequenceOf(&translate.Verdict{Items: []string{id}}, live, big)
 		if good != (sequence > 0) || !good && !strings.Contains(problem, "too big") {
 			t.Errorf("%s: got sequence %d and %q", id, sequence, problem)
 		}

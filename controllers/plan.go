@@ -47,7 +47,7 @@ type Plan struct {
 	Changed bool
 }
 
-// MakePlan plans the publication of items, sorted by id. It is pure.
+// MakePlan plans the publication of items. It is pure.
 //
 // Items are spread over buckets by the first bits of their hash. A bucket keeps
 // its shard when none of its items changed; otherwise it is encoded again, splits
@@ -129,13 +129,18 @@ type place struct {
 	prefix string
 }
 
+// count is how many items there are.
+func (p Published) count() int {
+	n := 0
+	for _, shard := range p.Shards {
+		n += len(shard)
+	}
+	return n
+}
+
 // places finds every published item by its id.
 func (p Published) places() map[string]place {
-	count := 0
-	for _, shard := range p.Shards {
-		count += len(shard)
-	}
-	found := make(map[string]place, count)
+	found := make(map[string]place, p.count())
 	for _, ref := range p.Index.Shards {
 		shard := p.Shards[ref.Name]
 		for i := range shard {
@@ -147,21 +152,46 @@ func (p Published) places() map[string]place {
 
 // spread gives each item the sequence that first published its body, next where
 // that is new, and puts it into the bucket that it is in, or into the one for
-// its hash.
+// its hash. A bucket in which nothing changed is the slice that it was.
 func spread(prev Published, items []runtimeconfig.Item, next int64) map[string][]runtimeconfig.Item {
 	t := newTrie(prefixes(prev.Index.Shards))
 	places := prev.places()
+	prefix := func(it *runtimeconfig.Item) string {
+		if at, known := places[it.ID]; known {
+			return at.prefix
+		}
+		return t.find(runtimeconfig.Hash(it.ID))
+	}
+	same, changed := map[string]int{}, map[string]bool{}
+	for i := range items {
+		if at, known := places[items[i].ID]; known && bytes.Equal(at.item.Body, items[i].Body) {
+			same[at.prefix]++
+		} else {
+			changed[prefix(&items[i])] = true
+		}
+	}
 	buckets := make(map[string][]runtimeconfig.Item, len(prev.Index.Shards))
-	for _, it := range items {
-		at, known := places[it.ID]
+	for _, ref := range prev.Index.Shards {
+		if before := prev.Shards[ref.Name]; changed[ref.Prefix] || same[ref.Prefix] != len(before) {
+			changed[ref.Prefix] = true
+		} else {
+			buckets[ref.Prefix] = before
+		}
+	}
+	for i := range items {
+		it := items[i]
+		in := prefix(&it)
+		if !changed[in] {
+			continue
+		}
 		it.Sequence = next
-		if known && bytes.Equal(at.item.Body, it.Body) {
+		if at, known := places[it.ID]; known && bytes.Equal(at.item.Body, it.Body) {
 			it.Sequence = at.item.Sequence
 		}
-		if !known {
-			at.prefix = t.find(runtimeconfig.Hash(it.ID))
-		}
-		buckets[at.prefix] = append(buckets[at.prefix], it)
+		buckets[in] = append(buckets[in], it)
+	}
+	for in := range changed {
+		slices.SortFunc(buckets[in], func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
 	}
 	return buckets
 }
@@ -241,5 +271,8 @@ func size(items []runtimeconfig.Item) int {
 
 // sameItems compares by id and sequence: equal sequences mean equal bodies.
 func sameItems(a, b []runtimeconfig.Item) bool {
+	if len(a) > 0 && len(a) == len(b) && &a[0] == &b[0] {
+		return true
+	}
 	return len(a) > 0 && slices.EqualFunc(a, b, func(x, y runtimeconfig.Item) bool { return x.ID == y.ID && x.Sequence == y.Sequence })
 }

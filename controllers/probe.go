@@ -187,7 +187,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // probeJobs are the published credentials of the vendors that want to be asked.
-func probeJobs(in translate.Inputs, out translate.Output, targets map[translate.Ref]target) map[translate.Ref]*probeJob {
+func probeJobs(in translate.Inputs, out translate.Output, targets map[translate.Ref]*target) map[translate.Ref]*probeJob {
 	intervals := map[string]time.Duration{}
 	for _, v := range in.Vendors {
 		if p := v.Spec.CredentialProbe; p != nil && p.Mode == oauthv1alpha1.CredentialProbeBogusCode {
@@ -212,7 +212,7 @@ func probeJobs(in translate.Inputs, out translate.Output, targets map[translate.
 		}
 		interval, wanted := intervals[c.Vendor]
 		ref := refOf(c.ID())
-		if t := targets[ref]; wanted && t.published() {
+		if t := targets[ref]; wanted && t != nil && t.published() {
 			jobs[ref] = &probeJob{
 				request:  ProbeRequest{Vendor: vendors[c.Vendor], Credential: c, RedirectURI: t.verdict.RedirectURI},
 				sequence: t.sequence, interval: interval,

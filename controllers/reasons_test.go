@@ -93,7 +93,7 @@ func sayings() map[string]saying {
 	}
 	app := types.NamespacedName{Namespace: "team-a", Name: "app"}
 	unpublished := allGood()
-	unpublished.sequence, unpublished.problem = sequenceOf(translate.Verdict{Items: []string{"byoc/team-a/app"}}, nil, map[string]int{"byoc/team-a/app": 128 << 10})
+	unpublished.sequence, unpublished.problem = sequenceOf(&translate.Verdict{Items: []string{"byoc/team-a/app"}}, nil, map[string]int{"byoc/team-a/app": 128 << 10})
 	nothing := func(*translate.Inputs) {}
 	here := "Secret team-a/app, which secretRef names"
 	return map[string]saying{
@@ -200,7 +200,7 @@ func TestReasons(t *testing.T) {
 func (c saying) messages(reason string) []string {
 	var found []string
 	if c.target != nil {
-		for _, condition := range conditions(*c.target, c.served, nil) {
+		for _, condition := range conditions(c.target, c.served, nil) {
 			if condition.Reason == reason {
 				found = append(found, condition.Message)
 			}

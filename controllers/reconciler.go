@@ -63,7 +63,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{RequeueAfter: debounceQuiet}, nil
 	}
 	r.Register(out.Registrations)
-	r.report(in, out, liveItems(r.last, items), big)
+	live := r.last.sequences()
+	if err != nil {
+		live = liveItems(r.last, items)
+	}
+	r.report(in, out, live, big)
 	return reconcile.Result{RequeueAfter: soonest(again, retryUnreadable(in))}, err
 }
 
@@ -86,15 +90,25 @@ func (r *Reconciler) publish(ctx context.Context, items []runtimeconfig.Item) (t
 
 // report hands the reporter what each object's status should be.
 func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[string]int64, big map[string]int) {
-	uids := objectUIDs(in)
-	targets := make(map[translate.Ref]target, len(out.Verdicts))
-	for _, v := range out.Verdicts {
-		t := target{uid: uids[v.Ref], verdict: v}
+	before := r.Reporter.last()
+	targets := make(map[translate.Ref]*target, len(out.Verdicts))
+	for i := range out.Verdicts {
+		v := &out.Verdicts[i]
+		t := target{verdict: *v}
 		t.sequence, t.problem = sequenceOf(v, live, big)
 		if v.Ref.Kind == kindVendor {
 			t.discovery = discoveryStatus(in.Discovered, v.Ref.Name)
 		}
-		targets[v.Ref] = t
+		old := before[v.Ref]
+		if old != nil {
+			t.probed = old.probed // aboutCredentials says whether that is still so
+		}
+		if old != nil && old.same(&t) {
+			targets[v.Ref] = old
+		} else {
+			changed := t
+			targets[v.Ref] = &changed
+		}
 	}
 	r.aboutCredentials(in, out, targets)
 	r.Reporter.Set(targets)
@@ -102,16 +116,20 @@ func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[
 
 // aboutCredentials hands the prober its jobs, and once takes from the statuses
 // what was known before a restart.
-func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output, targets map[translate.Ref]target) {
+func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output, targets map[translate.Ref]*target) {
 	r.Health.forget(targets)
 	if !r.restored {
 		for _, v := range in.Vendors {
 			ref := translate.Ref{Kind: kindVendor, Name: v.Name}
-			r.Health.restore(ref, targets[ref].sequence, v.Status.Conditions)
+			if t := targets[ref]; t != nil {
+				r.Health.restore(ref, t.sequence, v.Status.Conditions)
+			}
 		}
 		for _, c := range in.Credentials {
 			ref := translate.Ref{Kind: kindCredential, Namespace: c.Namespace, Name: c.Name}
-			r.Health.restore(ref, targets[ref].sequence, c.Status.Conditions)
+			if t := targets[ref]; t != nil {
+				r.Health.restore(ref, t.sequence, c.Status.Conditions)
+			}
 		}
 		r.restored = r.last.Index.Sequence > 0 // before, no sequence is known
 	}
@@ -119,10 +137,12 @@ func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output,
 		return
 	}
 	jobs := probeJobs(in, out, targets)
-	for ref := range jobs {
-		t := targets[ref]
-		t.probed = true
-		targets[ref] = t
+	for ref, t := range targets {
+		if _, probed := jobs[ref]; probed != t.probed {
+			changed := *t // others may hold the old one
+			changed.probed = probed
+			targets[ref] = &changed
+		}
 	}
 	r.Prober.Set(jobs)
 }
@@ -130,7 +150,7 @@ func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output,
 // sequenceOf is the sequence that published all items of a verdict, or why
 // there is none: live are the sequences of the items that are published as they
 // are, and big the limits of those that are too big.
-func sequenceOf(v translate.Verdict, live map[string]int64, big map[string]int) (int64, string) {
+func sequenceOf(v *translate.Verdict, live map[string]int64, big map[string]int) (int64, string) {
 	if len(v.Items) == 0 {
 		return 0, "It is not part of the published configuration: see the other conditions."
 	}
@@ -148,7 +168,19 @@ func sequenceOf(v translate.Verdict, live map[string]int64, big map[string]int) 
 	return sequence, ""
 }
 
-// liveItems are the sequences of those of items that are published as they are.
+// sequences are those of all published items.
+func (p Published) sequences() map[string]int64 {
+	found := make(map[string]int64, p.count())
+	for _, shard := range p.Shards {
+		for i := range shard {
+			found[shard[i].ID] = shard[i].Sequence
+		}
+	}
+	return found
+}
+
+// liveItems are the sequences of those of items that are published as they are,
+// where others could not be.
 func liveItems(p Published, items []runtimeconfig.Item) map[string]int64 {
 	published := map[string]runtimeconfig.Item{}
 	for _, shard := range p.Shards {
@@ -163,20 +195,6 @@ func liveItems(p Published, items []runtimeconfig.Item) map[string]int64 {
 		}
 	}
 	return live
-}
-
-func objectUIDs(in translate.Inputs) map[translate.Ref]types.UID {
-	uids := make(map[translate.Ref]types.UID, len(in.Vendors)+len(in.Credentials)+len(in.Clients))
-	for _, o := range in.Vendors {
-		uids[translate.Ref{Kind: kindVendor, Name: o.Name}] = o.UID
-	}
-	for _, o := range in.Credentials {
-		uids[translate.Ref{Kind: kindCredential, Namespace: o.Namespace, Name: o.Name}] = o.UID
-	}
-	for _, o := range in.Clients {
-		uids[translate.Ref{Kind: kindClient, Namespace: o.Namespace, Name: o.Name}] = o.UID
-	}
-	return uids
 }
 
 func retryUnreadable(in translate.Inputs) time.Duration {

@@ -99,6 +99,10 @@ func (p *Publisher) listShards(ctx context.Context, s *state) error {
 	return nil
 }
 
+// unknownKey stands in an index for the keys of a ring that was in use, where
+// the index that recorded them is lost.
+const unknownKey = "unknown"
+
 // startOver begins a new index. The sequence goes on after any that was
 // published, so that a broker with an old document is not taken for one that
 // serves the new. What the shards show is not enough, since a removal leaves no
@@ -111,6 +115,10 @@ func (p *Publisher) startOver(ctx context.Context, s *state) error {
 	s.published = Published{
 		Index:  runtimeconfig.Index{Format: runtimeconfig.Format, NameKey: key, Sequence: p.Now().UnixMilli()},
 		Shards: map[string][]runtimeconfig.Item{},
+	}
+	if len(s.shards) > 0 {
+		// The key ring is made before the first shard, so there was one.
+		s.published.Index.KeyIDs = []string{unknownKey}
 	}
 	for name := range s.shards {
 		items, _, err := p.readShard(ctx, name, nil)

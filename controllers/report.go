@@ -53,7 +53,7 @@ type Reporter struct {
 	Namespace string
 
 	mu      sync.Mutex
-	targets map[translate.Ref]target
+	targets map[translate.Ref]*target
 	asked   bool
 	// pending are the published objects that some broker does not serve yet.
 	pending map[translate.Ref]bool
@@ -71,8 +71,16 @@ func (r *Reporter) Start(_ context.Context, queue workqueue.TypedRateLimitingInt
 	return nil
 }
 
-// Set takes the targets of all objects and queues those that changed.
-func (r *Reporter) Set(targets map[translate.Ref]target) {
+// last are the targets of the last pass; they must not be changed.
+func (r *Reporter) last() map[translate.Ref]*target {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.targets
+}
+
+// Set takes the targets of all objects and queues those that changed: the same
+// pointer is the same target.
+func (r *Reporter) Set(targets map[translate.Ref]*target) {
 	served := r.Served()
 	r.mu.Lock()
 	before := r.targets
@@ -82,9 +90,8 @@ func (r *Reporter) Set(targets map[translate.Ref]target) {
 		if waits {
 			r.pending[ref] = true
 		}
-		old, known := before[ref]
 		switch {
-		case r.queue == nil || known && old.same(t):
+		case r.queue == nil || before[ref] == t:
 		case waits:
 			r.queue.AddAfter(ref, pendingGrace)
 		default:
@@ -140,10 +147,10 @@ func (r *Reporter) ServedChanged(served Served) {
 // Reconcile writes the status of one object.
 func (r *Reporter) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.Result, error) {
 	r.mu.Lock()
-	t, wanted := r.targets[ref]
+	wanted := r.targets[ref]
 	r.mu.Unlock()
 	served := r.Served()
-	if !wanted || !served.Asked {
+	if wanted == nil || !served.Asked {
 		return reconcile.Result{}, nil // the first answer of the brokers queues it again
 	}
 	s, err := newSubject(ref.Kind)
@@ -153,13 +160,14 @@ func (r *Reporter) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.
 	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}, s.object); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	if s.object.GetUID() != t.uid || s.object.GetGeneration() > t.verdict.Generation {
+	if s.object.GetUID() != wanted.verdict.UID || s.object.GetGeneration() > wanted.verdict.Generation {
 		return reconcile.Result{}, nil // a newer verdict is on its way
 	}
+	t := *wanted
 	t.told = r.Health.of(ref, t.sequence)
 	t.credential, t.remedy = r.credentialOf(s.object)
 	before := s.object.DeepCopyObject()
-	changed := s.apply(t, served, r.Now())
+	changed := s.apply(&t, served, r.Now())
 	if equality.Semantic.DeepEqual(before, s.object) {
 		return reconcile.Result{}, nil
 	}
@@ -244,7 +252,7 @@ const (
 )
 
 // apply sets the whole status and returns the conditions that changed.
-func (s subject) apply(t target, served Served, now time.Time) []metav1.Condition {
+func (s subject) apply(t *target, served Served, now time.Time) []metav1.Condition {
 	*s.generation = t.verdict.Generation
 	*s.secret = t.verdict.ObservedSecret.DeepCopy()
 	if s.redirectURI != nil {

@@ -75,6 +75,9 @@ type secretEntry struct {
 func (s *SecretStore) Track(owner string, keys map[types.NamespacedName]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if before, known := s.owners[owner]; known && maps.Equal(before, keys) {
+		return
+	}
 	if s.owners == nil {
 		s.owners = map[string]map[types.NamespacedName]bool{}
 		s.entries = map[types.NamespacedName]*secretEntry{}

@@ -24,7 +24,9 @@ type BrokerClient struct {
 	// spec is what the owner wants.
 	// +required
 	Spec BrokerClientSpec `json:"spec"`
-	// status is what the operator observed.
+	// status is what the operator observed. Before it has looked, observedGeneration
+	// is -1, so that nobody takes a new object for a finished one.
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status BrokerClientStatus `json:"status,omitempty,omitzero"`
 }

@@ -24,7 +24,9 @@ type BYOCCredential struct {
 	// spec is what the tenant wants.
 	// +required
 	Spec BYOCCredentialSpec `json:"spec"`
-	// status is what the operator observed.
+	// status is what the operator observed. Before it has looked, observedGeneration
+	// is -1, so that nobody takes a new object for a finished one.
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status BYOCCredentialStatus `json:"status,omitempty,omitzero"`
 }

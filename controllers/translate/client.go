@@ -87,7 +87,7 @@ func translateClient(in clientInputs) *clientResult {
 	}
 	in.vendors(out, &resolved)
 	r := &clientResult{verdict: Verdict{
-		Ref: clientRef(c), Generation: c.Generation, ClientID: out.ID,
+		Ref: clientRef(c), UID: c.UID, Generation: c.Generation, ClientID: out.ID,
 		Accepted: accepted.accepted(), ResolvedRefs: resolved.resolved(), ObservedSecret: in.secret.observed(),
 	}}
 	if !accepted.failed() {

@@ -61,7 +61,7 @@ func (in Inputs) credentialInputs(c *oauthv1alpha1.BYOCCredential, vendor vendor
 func translateCredential(in credentialInputs) *credentialResult {
 	c := in.object
 	r := &credentialResult{object: c, verdict: Verdict{
-		Ref: credentialRef(c), Generation: c.Generation, ObservedSecret: in.secret.observed(),
+		Ref: credentialRef(c), UID: c.UID, Generation: c.Generation, ObservedSecret: in.secret.observed(),
 	}}
 	var accepted, resolved findings
 	publish := checkCredential(in, &accepted, &resolved)

@@ -23,9 +23,9 @@ type Memo struct {
 	// need Objects and Verdicts only: copying and sorting all is most of the work.
 	ObjectsOnly bool
 
-	vendors     memory[*vendorResult]
-	credentials memory[*credentialResult]
-	clients     memory[*clientResult]
+	vendors     memory[vendorKey, *vendorResult]
+	credentials memory[credentialKey, *credentialResult]
+	clients     memory[clientKey, *clientResult]
 }
 
 // Translate gives exactly what the function Translate gives, but for ObjectsOnly.
@@ -48,29 +48,29 @@ func (m *Memo) Translate(in Inputs) Output {
 	return out
 }
 
-// memory holds the outcomes of the last pass, and collects those of this one,
-// so that what is gone is forgotten.
-type memory[R any] struct{ last, now map[Ref]remembered[R] }
+// memory holds the outcomes of the last pass by their keys, and collects those
+// of this one, so that what is gone is forgotten.
+type memory[K comparable, R any] struct{ last, now map[Ref]*remembered[K, R] }
 
-type remembered[R any] struct {
-	key    any
+type remembered[K comparable, R any] struct {
+	key    K
 	result R
 }
 
-// get returns the remembered outcome where key, a comparable value, is equal.
-func (m *memory[R]) get(ref Ref, key any, decide func() R) R {
-	r, ok := m.last[ref]
-	if !ok || r.key != key {
-		r = remembered[R]{key: key, result: decide()}
+// get returns the remembered outcome where the key is equal.
+func (m *memory[K, R]) get(ref Ref, key K, decide func() R) R {
+	r := m.last[ref]
+	if r == nil || r.key != key {
+		r = &remembered[K, R]{key: key, result: decide()}
 	}
 	if m.now == nil {
-		m.now = make(map[Ref]remembered[R], len(m.last))
+		m.now = make(map[Ref]*remembered[K, R], len(m.last))
 	}
 	m.now[ref] = r
 	return r.result
 }
 
-func (m *memory[R]) turn() { m.last, m.now = m.now, nil }
+func (m *memory[K, R]) turn() { m.last, m.now = m.now, nil }
 
 // objectKey identifies a version of an object.
 type objectKey struct {

@@ -94,7 +94,7 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 		r := p.vendor(in.vendorInputs(v))
 		all = append(all, r)
 		if r.vendor != nil && r.environment {
-			claims.add(r.vendor.Environment.ClientIDVariable, r.object)
+			claims.add(claim{r.vendor.Environment.ClientIDVariable}, r.object)
 		}
 	}
 	views := make(map[string]vendorView, len(all))
@@ -102,7 +102,7 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 		view, verdict := vendorView{result: r}, r.verdict
 		if r.vendor != nil && r.environment {
 			variable := r.vendor.Environment.ClientIDVariable
-			if winner := claims[variable]; winner != metav1.Object(r.object) {
+			if winner := claims[claim{variable}]; winner != metav1.Object(r.object) {
 				view.refused = true
 				verdict = verdict.conflict("credentials.fromEnvironment: OAuthVendor %s, which is older, already uses the environment variable %s: use credentials.secretRef", winner.GetName(), variable)
 			}
@@ -125,7 +125,7 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 // default of a namespace for a vendor.
 func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output) {
 	all := make([]*credentialResult, 0, len(in.Credentials))
-	claims := make(claims)
+	claims := make(claims, len(in.Credentials))
 	for _, c := range in.Credentials {
 		if !in.Settings.owns(c.Spec.BrokerClass) || c.DeletionTimestamp != nil {
 			continue // who deletes it wants it gone, whatever a finalizer waits for
@@ -133,13 +133,13 @@ func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output)
 		r := p.credential(in.credentialInputs(c, vendors[c.Spec.Vendor]))
 		all = append(all, r)
 		if r.credential != nil && r.credential.Default {
-			claims.add(c.Namespace+"/"+c.Spec.Vendor, r.object)
+			claims.add(claim{c.Namespace, c.Spec.Vendor}, r.object)
 		}
 	}
 	for _, r := range all {
 		verdict, published := r.verdict, r.credential != nil
 		if published && r.credential.Default {
-			if winner := claims[r.object.Namespace+"/"+r.object.Spec.Vendor]; winner != metav1.Object(r.object) {
+			if winner := claims[claim{r.object.Namespace, r.object.Spec.Vendor}]; winner != metav1.Object(r.object) {
 				published = false
 				verdict = verdict.conflict("selection: Default: BYOCCredential %s, which is older, already is the default of namespace %s for OAuthVendor %s: set selection: ByName, or delete one", winner.GetName(), r.object.Namespace, r.object.Spec.Vendor)
 			}
@@ -163,9 +163,12 @@ func (v Verdict) conflict(format string, args ...any) Verdict {
 
 // claims holds, for each thing that only one object can have, the object that
 // has it: the oldest, then the first by name.
-type claims map[string]metav1.Object
+type claims map[claim]metav1.Object
 
-func (c claims) add(key string, o metav1.Object) {
+// claim names such a thing.
+type claim [2]string
+
+func (c claims) add(key claim, o metav1.Object) {
 	if has, taken := c[key]; !taken || before(o, has) {
 		c[key] = o
 	}

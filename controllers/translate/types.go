@@ -126,6 +126,7 @@ type Check struct {
 // Ready, which depend on the brokers.
 type Verdict struct {
 	Ref          Ref
+	UID          types.UID `json:"-"` // of the object
 	Generation   int64
 	Accepted     Check
 	ResolvedRefs Check

@@ -71,7 +71,7 @@ func translateVendor(in vendorInputs) *vendorResult {
 		r.noteSharedCallback(out, &accepted)
 	}
 	r.verdict = Verdict{
-		Ref: vendorRef(v.Name), Generation: v.Generation,
+		Ref: vendorRef(v.Name), UID: v.UID, Generation: v.Generation,
 		Accepted: accepted.accepted(), ResolvedRefs: resolved.resolved(),
 		RedirectURI: redirectURI(in.settings, v, ""), ObservedSecret: in.shared.observed(),
 	}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
@@ -99,6 +101,48 @@ func TestKeyRing_isMadeOnce(t *testing.T) {
 		}
 		return errors.Join(err, op.KeyRing.Check(nil))
 	})
+}
+
+// TestKeyRing_goneWithTheIndex: shards that are left show that this is no fresh
+// install, so that a ring which vanished together with the index is missed, and
+// no new one ends every session.
+func TestKeyRing_goneWithTheIndex(t *testing.T) {
+	in, _, op, _ := ready(t)
+	op.stop()
+	_, ring, err := in.ring()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, index, err := in.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []client.Object{ring, index} {
+		if err := plane.Client.Delete(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second operator has only what the first wrote
+		again := in.start()
+		eventually(t, func() error {
+			if again.KeyRing.Check(nil) == nil {
+				return errors.New("the missing ring was not noticed")
+			}
+			return nil
+		})
+		if _, _, err := in.ring(); !apierrors.IsNotFound(err) {
+			t.Fatalf("a new key ring was made (%v)", err)
+		}
+		eventually(t, func() error { _, _, err := in.index(); return err })
+		again.stop()
+	}
+	in.start()
+	_, index, err = in.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(in, index, func(s *corev1.Secret) { s.Annotations = map[string]string{controllers.NewKeyRingAnnotation: "yes"} })
+	eventually(t, in.recorded)
 }
 
 func TestKeyRing_restoredFromBackup(t *testing.T) {
