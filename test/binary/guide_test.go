@@ -105,6 +105,29 @@ func (g *guide) serve(block string) *binary.Buffer {
 	return log
 }
 
+// TestGuide_rotateKeys runs the commands of the guide that are for a file.
+func TestGuide_rotateKeys(t *testing.T) {
+	t.Parallel()
+	g := newGuide(t)
+	g.env = append(g.env, "PATH="+filepath.Dir(broker)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	g.run("mkdir -p ~/broker && broker keys new ~/broker/keyring.json")
+	var all []string
+	for _, block := range blocks(t, "../../docs/guides/rotate-keys.md", "sh") {
+		if strings.Contains(block, "~/broker/") {
+			all = append(all, g.run(block))
+		}
+	}
+	out := strings.Join(all, "")
+	for _, want := range []string{
+		"sealing", "waiting", "added ", "nothing to prune", "logins in progress under it fail", "refresh tokens and self-registered clients under it end",
+		"which seals at once: no other key is left", "wrapped; brokers and operator need --keyring-kms-url", "in the clear; brokers",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the guide's commands do not print %q:\n%s", want, out)
+		}
+	}
+}
+
 const guidePath = "../../docs/guides/file-source.md"
 
 // TestGuide runs every command of the guide, in order.

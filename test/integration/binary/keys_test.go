@@ -6,12 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +26,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
 const ringSecret = "oauth-broker-keyring"
@@ -122,7 +127,45 @@ func TestKeys_inCluster(t *testing.T) {
 	if r, _, err := c.ring(t.Context()); err != nil || len(c.waiting(t)) != 2 {
 		t.Errorf("got keys %v, %v, want one new of each list", r.IDs(), err)
 	}
+	c.guide(t)
 	c.vanishes(t, kubeconfig)
+}
+
+// guide runs the commands of docs/guides/rotate-keys.md that are for a cluster.
+func (c *cluster) guide(t *testing.T) {
+	t.Helper()
+	labels := map[string]string{"app.kubernetes.io/component": "broker"}
+	c.create(t, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.system, Name: "oauth-broker", Labels: labels},
+		Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "broker", Image: "broker"}}},
+		}},
+	})
+	text, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "guides", "rotate-keys.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, ran := c.kubeconfig(t, "admin", plane.Config), 0
+	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		if !strings.Contains(m[1], "oauth-broker-system") {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(m[1], "oauth-broker-system", c.system))
+		path := strings.Join([]string{filepath.Dir(broker), plane.Env.BinaryAssetsDirectory, os.Getenv("PATH")}, string(os.PathListSeparator))
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+admin, "PATH="+path)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v\n%s\n%s", err, m[1], out)
+		}
+		ran++
+	}
+	if ran != 3 {
+		t.Errorf("ran %d blocks of the guide, want 3", ran)
+	}
+	var d appsv1.Deployment
+	if err := plane.Client.Get(t.Context(), client.ObjectKey{Namespace: c.system, Name: "oauth-broker"}, &d); err != nil || len(d.Spec.Template.Annotations) == 0 {
+		t.Errorf("the Deployment was not restarted: %v", err)
+	}
 }
 
 // waiting lists the keys that do not seal yet.
