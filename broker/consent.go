@@ -69,7 +69,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *request, a *authorization
 	http.SetCookie(w, s.cookie(s.cookieName(cookieConsent, c.ID), half, consentLife))
 	// The page's own form is sent to us with this address as Referer, and to nobody else.
 	w.Header().Set("Referrer-Policy", "same-origin")
-	r.event.outcome = "consent_shown"
+	r.event.outcome = consentShown
 	s.pages.write(w, page{status: http.StatusOK, template: "consent", formAction: formAction(c.RedirectURI), data: s.consentPage(a, c, sealed)})
 	return nil
 }

@@ -37,6 +37,9 @@ type event struct {
 	cause string
 }
 
+// consentShown is the outcome of a request that was answered with the page.
+const consentShown = "consent_shown"
+
 func (s *Server) newEvent(pattern string, r *http.Request) *event {
 	return &event{id: rand.Text(), start: s.Now(), method: knownMethod(r.Method), pattern: pattern, outcome: "ok"}
 }
@@ -73,6 +76,10 @@ func (s *Server) finish(r *request, w *statusWriter) {
 	took := s.Now().Sub(ev.start)
 	s.metrics.observeRequest(ev, w.status, took)
 	s.endSpan(r, w.status)
+	if record, ok := ev.record(r.config, w.status); ok {
+		record.Time = s.Now()
+		s.Audit.Add(record)
+	}
 	level := slog.LevelInfo
 	switch {
 	case ev.probe():

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/oauthbroker/oauth-broker/broker/audit"
 	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
@@ -47,6 +48,8 @@ type Config struct {
 	Registry *prometheus.Registry
 	// Logger gets one event per request.
 	Logger *slog.Logger
+	// Audit gets a record of what somebody was given or refused; nil gets none.
+	Audit *audit.Log
 	// Tracing makes spans of requests and of calls to vendors; nil makes none.
 	Tracing trace.TracerProvider
 	// Now is the clock.

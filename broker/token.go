@@ -19,6 +19,9 @@ const maxBody = 64 << 10
 // usualBody bounds the memory that an announced length alone makes us take.
 const usualBody = 4 << 10
 
+// grantRefresh is the grant type of a refresh.
+const grantRefresh = "refresh_token"
+
 // errTooLong is a body over maxBody.
 var errTooLong = errors.New("the body is too long")
 
@@ -40,8 +43,8 @@ func (s *Server) token(w http.ResponseWriter, r *request) error {
 	case "authorization_code":
 		r.event.grant = "authorization_code"
 		return s.redeemCode(w, r, t)
-	case "refresh_token":
-		r.event.grant = "refresh_token"
+	case grantRefresh:
+		r.event.grant = grantRefresh
 		return s.redeemRefreshToken(w, r, t)
 	case "":
 		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")

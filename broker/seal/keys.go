@@ -19,6 +19,10 @@ import (
 // Keys is the key ring of a file, re-read when it changes. The zero value is
 // not usable: make one with FromFile or NewKeys.
 type Keys struct {
+	// OnChange is told the ids of a ring that Run has loaded; nil is nobody. Set it
+	// before Run.
+	OnChange func(ids []string)
+
 	ring  atomic.Pointer[Ring]
 	ready chan struct{}
 	stale atomic.Bool
@@ -97,6 +101,9 @@ func (k *Keys) Run(ctx context.Context, interval time.Duration, log *slog.Logger
 			log.ErrorContext(ctx, "key ring not reloaded, the last good one stays", "error", err, "nextAttempt", pause)
 		case changed:
 			log.InfoContext(ctx, "key ring loaded", "keyIDs", k.Ring().IDs())
+			if k.OnChange != nil {
+				k.OnChange(k.Ring().IDs())
+			}
 		}
 		timer.Reset(pause)
 	}

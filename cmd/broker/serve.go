@@ -37,7 +37,6 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/kms"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
-	"github.com/oauthbroker/oauth-broker/internal/tracing"
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
@@ -68,6 +67,7 @@ type options struct {
 	logLevel           string
 	pprof              bool
 	otlpEndpoint       string
+	auditLog           string
 }
 
 func newServe() *cobra.Command {
@@ -111,6 +111,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 65*time.Second, "time that requests under way have to end after that; a vendor may take 60 s")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.pprof, "pprof", false, "serve CPU and memory profiles at /debug/pprof/ on the admin listener, for go tool pprof")
+	f.StringVar(&o.auditLog, "audit-log", "", "where the audit log goes: stdout, stderr or a file, which may be moved away at any time; none writes none")
 	f.StringVar(&o.otlpEndpoint, "otlp-endpoint", "", "base URL of an OpenTelemetry collector that takes traces over OTLP/HTTP, http(s)://host[:port]; none exports nothing, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
 	return c
 }
@@ -182,14 +183,16 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	traces, flush, err := tracing.New(ctx, o.otlpEndpoint, log)
+	w, err := watch(ctx, o, registry, log)
 	if err != nil {
-		return fmt.Errorf("--otlp-endpoint: %w", err)
+		return err
 	}
+	defer w.stop()
+	keys.OnChange = w.keyRingChanged
 	config := &live.Config{}
 	server, err := broker.New(broker.Config{
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
-		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Tracing: traces, Now: time.Now,
+		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Tracing: w.traces, Audit: w.audit, Now: time.Now,
 		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies, Profiling: o.pprof,
 		Limits: o.limits,
 	})
@@ -201,7 +204,7 @@ func serve(ctx context.Context, o options) error {
 		return err
 	}
 	log.InfoContext(ctx, "starting", "version", version.Get().String(), "publicURL", o.publicURL, "listen", o.listen, "adminListen", o.adminListen)
-	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, registry: registry, flush: flush, log: log})
+	return run(ctx, o, parts{server: server, keys: keys, config: config, source: src, registry: registry, watching: w, log: log})
 }
 
 // openKeys reads the key ring. One that is wrapped is read while the broker runs:
@@ -294,9 +297,8 @@ type parts struct {
 	config   *live.Config
 	source   source
 	registry *prometheus.Registry
-	// flush sends what is left of the traces.
-	flush func(context.Context) error
-	log   *slog.Logger
+	watching watching
+	log      *slog.Logger
 }
 
 func run(ctx context.Context, o options, p parts) error {
@@ -319,6 +321,7 @@ func run(ctx context.Context, o options, p parts) error {
 		}
 		return p.source(ctx, func(s *runtimeconfig.Snapshot) {
 			p.config.Set(s)
+			p.watching.configurationChanged(s)
 			vendors, credentials, clients := s.Counts()
 			p.log.InfoContext(ctx, "serving configuration", "sequence", s.Sequence, "revision", s.Revision, "vendors", vendors, "credentials", credentials, "clients", clients)
 		})
@@ -355,13 +358,7 @@ func stop(o options, p parts, public, admin *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("--shutdown-timeout: requests were still under way after %s", o.shutdownTimeout)
 	}
-	err = errors.Join(err, admin.Close())
-	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if flushed := p.flush(last); flushed != nil {
-		p.log.Warn("the last traces are lost", "error", flushed)
-	}
-	return err
+	return errors.Join(err, admin.Close())
 }
 
 func closed(err error) error {

@@ -180,7 +180,7 @@ func (h *Harness) CheckNoSecrets(t testing.TB) {
 	for _, p := range prefixes() {
 		c.markers[p] = "something that begins with " + p
 	}
-	places := map[string]string{"the log": h.Logs(), "the metrics": h.Metrics(), "an error answer or page": strings.Join(c.bodies, "\n")}
+	places := map[string]string{"the log": h.Logs(), "the audit log": h.Audit(), "the metrics": h.Metrics(), "an error answer or page": strings.Join(c.bodies, "\n")}
 	for place, read := range h.options.Look {
 		places[place] = read()
 	}

@@ -38,6 +38,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oauthbroker/oauth-broker/broker"
+	"github.com/oauthbroker/oauth-broker/broker/audit"
 	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/guard"
 	"github.com/oauthbroker/oauth-broker/broker/live"
@@ -75,6 +76,8 @@ type Options struct {
 	Limits broker.Limits
 	// TrustedProxies are believed about whom they forward for.
 	TrustedProxies []netip.Prefix
+	// Audit makes the replicas write an audit log, which Audit returns.
+	Audit bool
 	// Tracing makes the spans of a replica; nil makes none.
 	Tracing func(number int) trace.TracerProvider
 	// CORSOrigins may call token, register and the like from scripts.
@@ -94,6 +97,7 @@ type Harness struct {
 	router   *router
 	replicas []*replica
 	logs     *buffer
+	audit    *buffer
 	canary   *canary
 	ca       *authority
 	key      *ecdsa.PrivateKey
@@ -114,7 +118,7 @@ func Start(t testing.TB, o Options) *Harness {
 	if o.Replicas == 0 {
 		o.Replicas = 2
 	}
-	h := &Harness{Clock: &Clock{}, t: t, options: o, logs: &buffer{}, canary: &canary{markers: map[string]string{}}}
+	h := &Harness{Clock: &Clock{}, t: t, options: o, logs: &buffer{}, audit: &buffer{}, canary: &canary{markers: map[string]string{}}}
 	h.ring = keyring.New(h.Clock.Now())
 	for _, k := range append(h.ring.Flow, h.ring.Grant...) {
 		h.canary.plant("sealing key", k.Secret.Reveal())
@@ -139,13 +143,14 @@ func (h *Harness) startReplica(number int) *replica {
 		h.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	registry := prometheus.NewRegistry()
 	taken, shared := h.once()
 	var spans trace.TracerProvider
 	if h.options.Tracing != nil {
 		spans = h.options.Tracing(number)
 	}
 	r.server, err = broker.New(broker.Config{
-		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: taken, Shared: shared, Registry: prometheus.NewRegistry(),
+		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: taken, Shared: shared, Registry: registry, Audit: h.startAudit(registry, log),
 		Logger: log.With("replica", number), Tracing: spans, Now: now, Lifetimes: h.options.Lifetimes,
 		Registration: h.options.Registration, Documents: h.documents(), CORSOrigins: h.options.CORSOrigins,
 		Limits: h.options.Limits, TrustedProxies: h.options.TrustedProxies,
@@ -166,6 +171,19 @@ func (h *Harness) startReplica(number int) *replica {
 	h.t.Cleanup(func() { r.kill() })
 	return r
 }
+
+// startAudit writes the audit log of one replica, where there is one.
+func (h *Harness) startAudit(registry *prometheus.Registry, log *slog.Logger) *audit.Log {
+	if !h.options.Audit {
+		return nil
+	}
+	l := audit.New(h.audit, registry, log)
+	go l.Run(h.t.Context())
+	return l
+}
+
+// Audit is the audit log of all replicas, one JSON object a line.
+func (h *Harness) Audit() string { return h.audit.String() }
 
 // once connects one replica to Redis, where there is one.
 func (h *Harness) once() (once.Store, broker.Shared) {

@@ -46,6 +46,7 @@ keyRing: {kmsURL: "awskms:///alias/oauth-broker?region=eu-central-1"}
 tls: {mode: CertManager, certManager: {issuerRef: {name: letsencrypt, kind: ClusterIssuer}, duration: 720h}}
 extraCACertificates: company-ca
 broker:
+  auditLog: stdout
   registration: {mode: InitialAccessToken, existingSecret: registration}
   clientIDMetadataDocuments: true
   corsOrigins: ["https://app.example.com"]
@@ -99,7 +100,7 @@ func TestTemplate_everything(t *testing.T) {
 	for _, want := range []string{
 		"--redis-url=/etc/oauth-broker/redis/url", "--registration-token=/etc/oauth-broker/registration/token", "--client-id-metadata-documents",
 		"--watch-namespaces=team-a,team-b", "oauth-broker@sha256:0123", "example.com/role: broker", "--cors-origin=https://app.example.com",
-		"--otlp-endpoint=http://collector.monitoring:4318", "port: 4318", "runbook_url: \"https://github.com/oauthbroker/oauth-broker/blob/main/docs/runbooks/OAuthBrokerDown.md\"",
+		"--otlp-endpoint=http://collector.monitoring:4318", "port: 4318", "--audit-log=stdout", "runbook_url: \"https://github.com/oauthbroker/oauth-broker/blob/main/docs/runbooks/OAuthBrokerDown.md\"",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not rendered", want)

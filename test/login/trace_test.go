@@ -74,6 +74,15 @@ const (
 	vendorPath    = "/v1/vendors/{vendor}"
 )
 
+// consentForm is the form of a consent page, with a button pressed.
+func consentForm(page *harness.Response, action string) url.Values {
+	form := url.Values{"action": {action}}
+	for _, m := range regexp.MustCompile(`name="(id|request)" value="([^"]*)"`).FindAllStringSubmatch(page.Body, -1) {
+		form.Set(m[1], html.UnescapeString(m[2]))
+	}
+	return form
+}
+
 // TestTrace_isOneOverALogin: authorize, consent, callback and token on two
 // replicas are one trace, with the call of the vendor in it. The vendor learns
 // nothing of it, and a trace that a client sends is linked and no more.
@@ -83,11 +92,7 @@ func TestTrace_isOneOverALogin(t *testing.T) {
 	h.Pin(1)
 	page := l.Authorize()
 	h.Pin(2)
-	form := url.Values{"action": {"allow"}}
-	for _, m := range regexp.MustCompile(`name="(id|request)" value="([^"]*)"`).FindAllStringSubmatch(page.Body, -1) {
-		form.Set(m[1], html.UnescapeString(m[2]))
-	}
-	toVendor := l.Browser.Post(harness.PublicURL+"/v1/consent", form)
+	toVendor := l.Browser.Post(harness.PublicURL+"/v1/consent", consentForm(page, "allow"))
 	h.Pin(1)
 	l.Finish(toVendor)
 	h.Pin(2)
