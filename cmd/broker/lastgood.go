@@ -29,6 +29,9 @@ type lastGood struct {
 
 	mu   sync.Mutex
 	kept *lastGoodContent
+	// written is when the file was, stale whether kept is newer than it.
+	written time.Time
+	stale   bool
 }
 
 type lastGoodContent struct {
@@ -41,40 +44,58 @@ const (
 	lastGoodLife = 7 * 24 * time.Hour
 	// lastGoodRenewal is how often the file is written again.
 	lastGoodRenewal = time.Hour
+	// lastGoodPause is how often it is written at most: it holds everything, and
+	// somebody may be editing. A start without an API server may miss what changed
+	// in that time.
+	lastGoodPause = 5 * time.Second
 )
 
-// Save keeps a document that was loaded from the cluster.
+// Save keeps a document that was loaded from the cluster. Run writes those that
+// come soon after another.
 func (l *lastGood) Save(index runtimeconfig.Index, shards map[string][]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kept = &lastGoodContent{index, shards}
+	l.kept, l.stale = &lastGoodContent{index, shards}, true
+	if l.now().Sub(l.written) < lastGoodPause {
+		return nil
+	}
 	return l.write()
 }
 
-// Run writes the file again from time to time until ctx ends: a configuration
-// that nobody changes does not grow old, and a new key seals it.
+// Run writes the file until ctx ends, where it is behind, and again from time to
+// time: a configuration that nobody changes does not grow old, and a new key
+// seals it.
 func (l *lastGood) Run(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
+		var pause time.Duration // none at the end
 		select {
 		case <-ctx.Done():
-			return
 		case <-tick.C:
+			pause = lastGoodPause
 		}
-		if err := l.renew(); err != nil {
+		if err := l.renew(pause); err != nil {
 			l.log.ErrorContext(ctx, "last good configuration not written again", "error", err)
+		}
+		if ctx.Err() != nil {
+			return
 		}
 	}
 }
 
-func (l *lastGood) renew() error {
+// renew writes the file where it is behind for as long as pause, or old.
+func (l *lastGood) renew(pause time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.kept == nil {
-		return nil // what was restored keeps its age
+	age := l.now().Sub(l.written)
+	switch {
+	case l.kept == nil: // what was restored keeps its age
+		return nil
+	case l.stale && age >= pause, age >= lastGoodRenewal:
+		return l.write()
 	}
-	return l.write()
+	return nil
 }
 
 // write replaces the file in one step.
@@ -94,6 +115,7 @@ func (l *lastGood) write() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("saving the last good configuration: %w", err), os.Remove(tmp.Name()))
 	}
+	l.written, l.stale = l.now(), false
 	return nil
 }
 

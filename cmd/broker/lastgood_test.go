@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,14 +33,14 @@ func TestLastGood_staysYoung(t *testing.T) {
 	if _, _, ok := l.Restore(); ok || !bytes.Contains(log.Bytes(), []byte("no such file")) {
 		t.Errorf("without a file: got %v, log %s", ok, &log)
 	}
-	if err := l.renew(); err != nil {
+	if err := l.renew(lastGoodPause); err != nil {
 		t.Errorf("with nothing to keep: %v", err)
 	}
 	if err := l.Save(runtimeconfig.Index{Sequence: 7}, map[string][]byte{"a": []byte("content")}); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(lastGoodLife - time.Minute)
-	if err := l.renew(); err != nil {
+	if err := l.renew(lastGoodPause); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(2 * time.Minute)
@@ -53,26 +54,50 @@ func TestLastGood_staysYoung(t *testing.T) {
 	}
 }
 
+// TestLastGood_run: of documents that come soon after one another, the last is
+// written after a while, or at the end.
 func TestLastGood_run(t *testing.T) {
-	keys, err := seal.NewKeys(keyring.New(time.Now()), time.Now)
+	var passed atomic.Int64
+	began := time.Now()
+	clock := func() time.Time { return began.Add(time.Duration(passed.Load())) }
+	keys, err := seal.NewKeys(keyring.New(began), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writes := make(chan struct{}, 100)
-	l := &lastGood{path: filepath.Join(t.TempDir(), "last-good"), keys: keys, log: slog.New(slog.DiscardHandler), create: os.CreateTemp, now: func() time.Time {
-		writes <- struct{}{}
-		return time.Now()
-	}}
-	if err := l.Save(runtimeconfig.Index{}, nil); err != nil {
-		t.Fatal(err)
+	l := &lastGood{path: filepath.Join(t.TempDir(), "last-good"), keys: keys, now: clock, log: slog.New(slog.DiscardHandler), create: os.CreateTemp}
+	save := func(sequence int64) {
+		if err := l.Save(runtimeconfig.Index{Sequence: sequence}, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
-	<-writes
+	kept := func() int64 {
+		index, _, _ := l.Restore()
+		return index.Sequence
+	}
+	save(1)
+	save(2)
+	if got := kept(); got != 1 {
+		t.Errorf("the file holds %d after two documents at once, want the first", got)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { l.Run(ctx, time.Millisecond); close(done) }()
-	<-writes
+	passed.Add(int64(lastGoodPause))
+	for deadline := time.Now().Add(20 * time.Second); kept() != 2; {
+		if time.Now().After(deadline) {
+			t.Fatal("the second document was not written")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	save(3)
+	if got := kept(); got != 2 {
+		t.Errorf("the file holds %d, want the second", got)
+	}
 	cancel()
 	<-done
+	if got := kept(); got != 3 {
+		t.Errorf("the file holds %d at the end, want the last", got)
+	}
 }
 
 // TestLastGood_fullDisk: the file that is there stays whole while the disk is
@@ -82,9 +107,9 @@ func TestLastGood_fullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := false
+	full, now := false, time.Now()
 	dir := t.TempDir()
-	l := &lastGood{path: filepath.Join(dir, "last-good"), keys: keys, now: time.Now, log: slog.New(slog.DiscardHandler), create: func(dir, pattern string) (*os.File, error) {
+	l := &lastGood{path: filepath.Join(dir, "last-good"), keys: keys, now: func() time.Time { return now }, log: slog.New(slog.DiscardHandler), create: func(dir, pattern string) (*os.File, error) {
 		if !full {
 			return os.CreateTemp(dir, pattern)
 		}
@@ -107,13 +132,13 @@ func TestLastGood_fullDisk(t *testing.T) {
 	if err := save(1); err != nil {
 		t.Fatal(err)
 	}
-	full = true
+	full, now = true, now.Add(lastGoodPause)
 	if err := save(2); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v, want %v", err, syscall.ENOSPC)
 	}
 	want(1)
 	full = false
-	if err := l.renew(); err != nil {
+	if err := l.renew(lastGoodPause); err != nil {
 		t.Error(err)
 	}
 	want(2)

@@ -92,8 +92,14 @@ func newKubeSource(o options, p kubeParts) (source, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, set func(*runtimeconfig.Snapshot)) error {
-		go kept.Run(ctx, lastGoodRenewal)
-		return ended(s.Run(ctx, set))
+		written := make(chan struct{})
+		go func() {
+			kept.Run(ctx, lastGoodPause)
+			close(written)
+		}()
+		err := s.Run(ctx, set)
+		<-written
+		return ended(err)
 	}, nil
 }
 

@@ -197,7 +197,7 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int) (*tar
 	}
 	t.process, err = spawn(b.dir, name, b.broker, "serve", "--public-url", "https://"+t.address, "--listen", t.address, "--admin-listen", admin,
 		"--tls-cert", filepath.Join(b.dir, certFile), "--tls-key", filepath.Join(b.dir, keyFile), "--keyring", ring,
-		"--published-namespace", name, "--kubeconfig", kubeconfig, "--shutdown-delay", "0s", "--pprof",
+		"--published-namespace", name, "--kubeconfig", kubeconfig, "--shutdown-delay", "0s", "--pprof", "--last-good", filepath.Join(b.dir, name+".last-good"),
 		"--address-rate", "1000000", "--client-rate", "1000000") // counted, and never refused: all callers are one address
 	if err != nil {
 		return nil, err

@@ -25,6 +25,9 @@ func (i Index) Missing(prev *Snapshot) []string {
 // every item against its place. On an error prev stays good.
 func Load(i Index, shards map[string][]byte, prev *Snapshot, o Options) (*Snapshot, error) {
 	s := newSnapshot(i.Revision(), i.Sequence, o)
+	if prev != nil {
+		s.makeRoom(prev)
+	}
 	s.parsed = make(map[string]map[string]entry, len(i.Shards))
 	for _, ref := range i.Shards {
 		entries, err := shardEntries(i, ref, shards, prev)

@@ -78,6 +78,14 @@ func newSnapshot(revision string, sequence int64, o Options) *Snapshot {
 	}
 }
 
+// makeRoom is for as many objects as prev has: maps that grow are filled twice.
+func (s *Snapshot) makeRoom(prev *Snapshot) {
+	s.vendors = make(map[string]*Vendor, len(prev.vendors))
+	s.clients = make(map[string]*Client, len(prev.clients))
+	s.byoc = make(map[[2]string]*Credential, len(prev.byoc))
+	s.defaults = make(map[[2]string]*Credential, len(prev.defaults))
+}
+
 // addVendor adds the vendor of an entry that has one. All are added before the
 // credentials.
 func (s *Snapshot) addVendor(e entry) error {
