@@ -4,6 +4,7 @@ package vendor
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -26,14 +27,17 @@ func FuzzRegistrationAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var out struct {
-			RedirectURIs []string `json:"redirect_uris"`
+		var members map[string]json.RawMessage // a struct would take Redirect_URIs, too
+		var uris []string
+		err = json.Unmarshal(got.Body, &members)
+		if raw, ok := members["redirect_uris"]; ok && got.Status != 400 {
+			err = errors.Join(err, json.Unmarshal(raw, &uris))
 		}
-		if err := json.Unmarshal(got.Body, &out); err != nil || got.Status != 200 && got.Status != 201 && got.Status != 400 {
+		if err != nil || got.Status != 200 && got.Status != 201 && got.Status != 400 {
 			t.Fatalf("relayed %d %q: %v", got.Status, got.Body, err)
 		}
-		for _, uri := range out.RedirectURIs {
-			if got.Status != 400 && uri != own {
+		for _, uri := range uris {
+			if uri != own {
 				t.Errorf("relayed an app with %q", uri)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 
 // A document that is accepted names endpoints on the issuer's host or on one
 // that the platform team listed, all https: secrets go there.
-func FuzzParse(f *testing.F) {
+func FuzzDiscovery(f *testing.F) {
 	const good = `{"issuer":"https://op.example","authorization_endpoint":"https://op.example/a","token_endpoint":"https://op.example/t","jwks_uri":"https://keys.example/j"}`
 	for _, s := range []string{
 		good, `{"issuer":"https://op.example"}`, `{"issuer":"https://op.example/"}`, `[]`, good + `x`,

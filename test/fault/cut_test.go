@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
@@ -160,4 +161,28 @@ func isTokens(r *harness.Response) error {
 		return nil
 	}
 	return errStatus(r)
+}
+
+// TestRedisCut_limits: limits are counted over all replicas, and asked of Redis
+// on every request. Promised: while Redis hangs a request waits for it for half a
+// second at most, and most do not wait at all.
+func TestRedisCut_limits(t *testing.T) {
+	w := wire.New(t, redis.Start(t).Addr)
+	h := start(t, harness.Options{Replicas: 1, Redis: "redis://" + w.Addr(), Limits: broker.Limits{AddressRate: 1000}}, nil)
+	if r := h.NewLogin(harness.WebClient).Authorize(); r.Location == nil {
+		t.Fatalf("before: %d %s", r.Status, r.Body)
+	}
+	w.Freeze()
+	const requests = 100
+	start := time.Now()
+	for range requests {
+		if r := h.NewLogin(harness.WebClient).Authorize(); r.Location == nil {
+			t.Errorf("%d %s", r.Status, r.Body)
+		}
+	}
+	took := time.Since(start)
+	t.Logf("%d requests took %s while Redis hangs", requests, took.Round(time.Millisecond))
+	if took > requests*500*time.Millisecond/2 {
+		t.Errorf("every request waits for Redis: %s", took)
+	}
 }

@@ -198,3 +198,25 @@ func TestReliability_testsExist(t *testing.T) {
 		t.Errorf("found %d lines of tables", rows)
 	}
 }
+
+// TestFuzz_targetsHaveACorpus: every fuzz target that docs/reliability.md names
+// has inputs that are committed.
+func TestFuzz_targetsHaveACorpus(t *testing.T) {
+	page := read(t, "docs/reliability.md")
+	target, found := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`), 0
+	for _, name := range files(t, "_test.go") {
+		for _, m := range target.FindAllStringSubmatch(read(t, name), -1) {
+			if !strings.Contains(page, "`"+m[1]+"`") {
+				continue
+			}
+			found++
+			corpus, err := os.ReadDir(filepath.Join(root(t), filepath.Dir(name), "testdata", "fuzz", m[1]))
+			if err != nil || len(corpus) == 0 {
+				t.Errorf("%s of %s has no corpus in testdata/fuzz (%v)", m[1], name, err)
+			}
+		}
+	}
+	if found < 25 {
+		t.Errorf("found %d fuzz targets", found)
+	}
+}
