@@ -47,9 +47,10 @@ type cluster struct {
 	system, published, tenant string
 	vendor                    *fakevendor.Server
 	wire                      *wire.Wire
+	operator                  binary.Buffer // what the manager logs
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, managerFlags ...string) *cluster {
 	t.Helper()
 	c := &cluster{Install: binary.New(t, broker), wire: wire.New(t, apiServer(t))}
 	for prefix, name := range map[string]*string{"system": &c.system, "published": &c.published, "tenant": &c.tenant} {
@@ -64,18 +65,18 @@ func newCluster(t *testing.T) *cluster {
 	c.Watch(c.vendor)
 	c.Plant("the app's secret", appSecret)
 	c.Plant("the client's secret", clientSecret)
-	c.startManager(t)
+	c.startManager(t, managerFlags)
 	return c
 }
 
 // startManager runs the manager and takes the key ring that it makes.
-func (c *cluster) startManager(t *testing.T) {
+func (c *cluster) startManager(t *testing.T, flags []string) {
 	t.Helper()
-	var log binary.Buffer
 	cmd := exec.CommandContext(t.Context(), manager, "--public-url", c.PublicURL, "--namespace", c.system, "--published-namespace", c.published,
 		"--broker-class", c.tenant, "--broker-admin", "http://"+c.Admin, "--kubeconfig", c.kubeconfig(t, "manager", plane.Config),
 		"--metrics-bind-address", "0", "--health-probe-bind-address", "0")
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Args = append(cmd.Args, flags...)
+	cmd.Stdout, cmd.Stderr = &c.operator, &c.operator
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +84,16 @@ func (c *cluster) startManager(t *testing.T) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("the manager: %s", log.String())
+			t.Logf("the manager: %s", c.operator.String())
 		}
 	})
 	c.Remove("keyring.json")
+	c.takeRing(t)
+}
+
+// takeRing puts the ring of the Secret into the file, as a kubelet does.
+func (c *cluster) takeRing(t *testing.T) {
+	t.Helper()
 	binary.Eventually(t, func() error {
 		var s corev1.Secret
 		if err := plane.Client.Get(t.Context(), client.ObjectKey{Namespace: c.system, Name: "oauth-broker-keyring"}, &s); err != nil {
