@@ -196,7 +196,26 @@ func TestGitOps_allowedNamespacesBySelector(t *testing.T) {
 	vendor, credential := in.vendor(), in.credential("acme")
 	gold := &oauthv1alpha1.NamespacePolicy{From: oauthv1alpha1.NamespacesBySelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "gold"}}}
 	vendor.Spec.BYOC = &oauthv1alpha1.BringYourOwn{AllowedNamespaces: gold}
-	in.create(vendor, credential, in.secret("acme", "one"))
+	vendor.Spec.Credentials = &oauthv1alpha1.SharedCredentials{SecretRef: &oauthv1alpha1.SecretReference{Name: "shared"}, AllowedNamespaces: gold}
+	shared := in.secret("shared", "platform")
+	shared.Namespace = in.system
+	in.create(vendor, credential, in.secret("acme", "one"), shared, &oauthv1alpha1.BrokerClient{
+		ObjectMeta: metav1.ObjectMeta{Namespace: in.tenant, Name: "web"},
+		Spec: oauthv1alpha1.BrokerClientSpec{
+			BrokerClass: in.class, RedirectURIs: []oauthv1alpha1.RedirectURI{"https://app.example/cb"},
+			Authentication: oauthv1alpha1.BrokerClientAuthentication{Method: oauthv1alpha1.ClientAuthNone},
+			Vendors:        []oauthv1alpha1.AllowedVendor{{Name: vendor.Name}},
+		},
+	})
+	maySharedUse := func(want bool) error {
+		s := b.snapshot.Load()
+		v, known := s.Vendor(vendor.Name)
+		c, there := s.Client(in.tenant + ".web")
+		if !known || !there || s.MayUseShared(c, v) != want {
+			return fmt.Errorf("vendor there %v, client there %v; the client's use of the shared credential is not %v", known, there, want)
+		}
+		return nil
+	}
 	label := func(value string) {
 		t.Helper()
 		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: in.tenant}}
@@ -217,11 +236,14 @@ func TestGitOps_allowedNamespacesBySelector(t *testing.T) {
 		return nil
 	}
 	eventually(t, refused)
+	eventually(t, func() error { return maySharedUse(false) })
 	label("gold")
+	eventually(t, func() error { return maySharedUse(true) })
 	eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
 	eventually(t, func() error { return b.secretIs(in.tenant, vendor.Name, "one") })
 	label("silver")
 	eventually(t, refused)
+	eventually(t, func() error { return maySharedUse(false) })
 	if m := message(credential, "Accepted"); !strings.Contains(m, in.tenant) || !strings.Contains(m, "byoc.allowedNamespaces") {
 		t.Errorf("message %q names no namespace or field", m)
 	}
