@@ -36,7 +36,10 @@ func TestHit(t *testing.T) {
 			if died != c.dies || err != nil && !died {
 				t.Fatalf("got %v", err)
 			}
-			if died && failure.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			if !died {
+				return
+			}
+			if status, ok := failure.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
 				t.Errorf("got %v, want SIGKILL", err)
 			}
 		})

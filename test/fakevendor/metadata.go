@@ -29,7 +29,7 @@ func path(e Endpoint) string {
 		return "/register"
 	case Discovery:
 		return "/.well-known/openid-configuration"
-	case Authorize, Token, Refresh, JWKS, Userinfo, Other:
+	case Authorize, Token, Refresh, JWKS, Userinfo, Management, Other:
 	}
 	return "/" + string(e)
 }

@@ -3,75 +3,34 @@
 package operator_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
-	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
-// mortal is a manager with fault points, built once for a test.
-func mortal(t *testing.T) (bin string) {
-	t.Helper()
-	bin = filepath.Join(t.TempDir(), "manager")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags=faultpoints", "-o", bin, "./cmd/manager")
-	build.Dir = controlplane.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
-	return bin
-}
-
-// manager is a process with the rights of the generated roles.
-type manager struct {
-	cmd *exec.Cmd
-	log lockedBuffer
-}
-
-// run starts the manager; it dies at step, where that is not empty.
-func (r *registry) run(bin, kubeconfig, step string) *manager {
+// crashAt lets a manager run into a step that kills it, and starts another.
+func (r *registry) crashAt(bin, step string) {
 	r.t.Helper()
-	m := &manager{}
-	m.cmd = exec.CommandContext(r.t.Context(), bin, "--public-url="+harness.PublicURL, "--namespace="+r.system, "--published-namespace="+r.published,
-		"--broker-class="+r.class, "--kubeconfig="+kubeconfig, "--health-probe-bind-address=0", "--metrics-bind-address=0")
-	m.cmd.Env = append(os.Environ(), "OAUTH_BROKER_FAULTPOINT="+step)
-	m.cmd.Stderr = &m.log
-	if err := m.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
+	kubeconfig, flag := r.kubeconfig("role.yaml"), "--public-url="+harness.PublicURL
+	r.startManager(bin, kubeconfig, step, flag).dies(r.t)
+	m := r.startManager(bin, kubeconfig, "", flag)
 	r.t.Cleanup(func() {
-		_ = m.cmd.Process.Kill()
-		_ = m.cmd.Wait()
 		if r.t.Failed() {
-			r.t.Logf("the manager that dies at %q said:\n%s", step, m.log.String())
+			r.t.Logf("the second manager said:\n%s", m.log)
 		}
 	})
-	return m
-}
-
-// killed waits until the manager died at its step.
-func (m *manager) killed(t *testing.T) {
-	t.Helper()
-	failure, died := errors.AsType[*exec.ExitError](m.cmd.Wait())
-	if !died || failure.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("the manager ended with %v\n%s", failure, m.log.String())
-	}
 }
 
 // TestRegistration_killedAtEachStep kills the manager (SIGKILL) at each step of a
 // registration and of a change, and starts another. Nothing is lost: the object
 // ends as wanted. Nothing is there twice without status telling of it.
 func TestRegistration_killedAtEachStep(t *testing.T) {
-	bin := mortal(t)
+	bin := buildManager(t, "faultpoints")
 	manageable := fakevendor.Options{Manageable: true}
 	rotating := fakevendor.Options{Manageable: true, RotateOnUpdate: true}
 	for name, c := range map[string]struct {
@@ -105,9 +64,7 @@ func TestRegistration_killedAtEachStep(t *testing.T) {
 				want = `"Renamed"`
 				r.registerAndRename()
 			}
-			kubeconfig := r.kubeconfig("role.yaml")
-			r.run(bin, kubeconfig, c.step).killed(t)
-			r.run(bin, kubeconfig, "")
+			r.crashAt(bin, c.step)
 			settled := func() error {
 				if err := r.registered(); err != nil {
 					return err
@@ -149,7 +106,7 @@ func (r *registry) lastSent() string {
 // TestRegistration_killedAtEachStepOfDeletion: the object goes, the app goes, and
 // what cannot go is in the vendor's status, once.
 func TestRegistration_killedAtEachStepOfDeletion(t *testing.T) {
-	bin := mortal(t)
+	bin := buildManager(t, "faultpoints")
 	manageable := fakevendor.Options{Manageable: true}
 	for name, c := range map[string]struct {
 		step          string
@@ -172,9 +129,7 @@ func TestRegistration_killedAtEachStepOfDeletion(t *testing.T) {
 			eventually(t, r.registered)
 			op.stop()
 			r.remove()
-			kubeconfig := r.kubeconfig("role.yaml")
-			r.run(bin, kubeconfig, c.step).killed(t)
-			r.run(bin, kubeconfig, "")
+			r.crashAt(bin, c.step)
 			eventually(t, r.deleted)
 			orphans, err := r.orphans()
 			if err != nil || len(orphans) != c.orphans || len(r.fake.RegisteredApps()) != c.apps {
