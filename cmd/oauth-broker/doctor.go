@@ -84,13 +84,13 @@ func (f *doctorFlags) run(c *cobra.Command) error {
 			return err
 		}
 	}
-	p := newProgress(os.Stderr)
-	defer p.done()
-	f.d.Now, f.d.Step = time.Now, p.step
+	p := command.NewProgress(os.Stderr)
+	defer p.Done()
+	f.d.Now, f.d.Step = time.Now, p.Step
 	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 	defer cancel()
 	report, err := f.d.Run(ctx)
-	p.done()
+	p.Done()
 	if err != nil {
 		return err
 	}

@@ -86,9 +86,9 @@ func (f *explainFlags) find(c *cobra.Command, id string) (*explain.Event, error)
 
 // findInPods reads the logs of all broker pods at once.
 func (f *explainFlags) findInPods(ctx context.Context, id string) (*explain.Event, error) {
-	p := newProgress(os.Stderr)
-	defer p.done()
-	p.step("reading the logs of the brokers")
+	p := command.NewProgress(os.Stderr)
+	defer p.Done()
+	p.Step("reading the logs of the brokers")
 	cluster, err := kube.Connect(f.cluster)
 	if err != nil {
 		return nil, err

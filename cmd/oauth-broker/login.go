@@ -101,14 +101,14 @@ func (f *loginFlags) run(c *cobra.Command) error {
 	if f.flow.HTTP, err = reach.Client(f.caFile); err != nil {
 		return command.Usage(err)
 	}
-	p := newProgress(os.Stderr)
-	defer p.done()
-	f.flow.Step = p.step
+	p := command.NewProgress(os.Stderr)
+	defer p.Done()
+	f.flow.Step = p.Step
 	f.flow.Open = f.opener(c.ErrOrStderr(), p)
 	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 	defer cancel()
 	result, err := f.flow.Run(ctx)
-	p.done()
+	p.Done()
 	if result == nil {
 		return err
 	}
@@ -139,9 +139,9 @@ func readSecret(file string, stdin io.Reader) (secret.Text, error) {
 
 // opener opens the browser, or prints the URL. Printed it is always, on a line of
 // its own: a browser that did not come up is hard to tell from one that did.
-func (f *loginFlags) opener(out io.Writer, p *progress) func(context.Context, string) error {
+func (f *loginFlags) opener(out io.Writer, p *command.Progress) func(context.Context, string) error {
 	return func(ctx context.Context, address string) error {
-		p.done()
+		p.Done()
 		if f.noBrowser {
 			_, _ = fmt.Fprintf(out, "Open this URL in a browser on this machine:\n\n%s\n\n", address)
 			return nil

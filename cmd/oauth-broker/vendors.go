@@ -93,9 +93,9 @@ func (f *vendorsFlags) add(c *cobra.Command) {
 
 // read gets the named vendors, or all; a name that is not there is an error.
 func (f *vendorsFlags) read(c *cobra.Command, names []string) ([]vendors.Vendor, error) {
-	p := newProgress(os.Stderr)
-	defer p.done()
-	p.step("reading vendors")
+	p := command.NewProgress(os.Stderr)
+	defer p.Done()
+	p.Step("reading vendors")
 	found, err := f.all(c.Context(), names)
 	if err != nil || len(names) == 0 {
 		return found, err

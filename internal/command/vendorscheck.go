@@ -4,6 +4,7 @@ package command
 
 import (
 	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -36,10 +37,14 @@ file cannot be read.`,
 		Args:    Arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			checker := &vendorcheck.Checker{}
+			p := NewProgress(os.Stderr)
+			defer p.Done()
 			if online {
 				checker.Discovery = &discovery.Client{}
+				p.Step("reading the vendors' metadata")
 			}
 			report, err := checker.Check(cmd.Context(), files)
+			p.Done()
 			if err != nil {
 				return err
 			}

@@ -11,8 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/oauthbroker/oauth-broker/test/binary"
 )
 
 // TestExplain: the code of an error page leads to the broker's log line.
@@ -101,7 +99,7 @@ func TestDoctor_noCluster(t *testing.T) {
 	r := p.Run(args...)
 	wantCode(t, r, 0)
 	wantIn(t, r.Stdout, "OK broker-url "+s.PublicURL+": answers and is ready", "OK clock", "OK pod http://"+s.Admin, "0 problems")
-	r = p.Run(append(args, "--json", "--broker-admin", "http://"+binary.FreeAddress(t))...)
+	r = p.Run(append(args, "--json", "--broker-admin", "http://127.0.0.1:1")...)
 	wantCode(t, r, 1)
 	var report struct {
 		OK       bool

@@ -212,11 +212,11 @@ func TestLogin_unreachable(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"nobody there", []string{"--broker", "https://" + binary.FreeAddress(t)}, "connection refused"},
+		{"nobody there", []string{"--broker", "https://127.0.0.1:1"}, "connection refused"},
 		{"unknown CA", []string{"--broker", s.PublicURL}, "pass the CA's certificate with --ca-file"},
 		{"another name", []string{"--broker", strings.Replace(s.PublicURL, "127.0.0.1", "localhost", 1), "--ca-file", s.ca}, "is for another name"},
 		{"no TLS", []string{"--broker", "https://" + s.Admin}, "does not speak TLS"},
-		{"time-out", []string{"--broker", s.PublicURL, "--ca-file", s.ca, "--timeout", "1s"}, "in time"},
+		{"time-out", []string{"--broker", s.PublicURL, "--ca-file", s.ca, "--timeout", "3s"}, "in time"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p.T = t

@@ -62,7 +62,7 @@ func (s *suite) people(ctx context.Context) error {
 		return err
 	}
 	id := regexp.MustCompile(`\b[A-Z2-7]{26}\b`).FindString(string(page))
-	out, err := exec.CommandContext(ctx, s.file("oauth-broker"), "explain", id, "--kubeconfig", s.kubeconfig, "-n", namespace).CombinedOutput() //nolint:gosec // our own
+	out, err := exec.CommandContext(ctx, s.file("oauth-broker"), "explain", id, "--kubeconfig", s.kubeconfig, "-n", namespace).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "redirect_uri not registered") {
 		return fmt.Errorf("oauth-broker explain %s: %w\n%s", id, err, out)
 	}
@@ -73,7 +73,7 @@ func (s *suite) people(ctx context.Context) error {
 // doctor must reach every pod and find every object ready. The public URL's host
 // has no DNS here, which it rightly calls a problem.
 func (s *suite) doctor(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, s.file("oauth-broker"), "doctor", "--json", "--kubeconfig", s.kubeconfig, "-n", namespace).Output() //nolint:gosec // our own
+	out, err := exec.CommandContext(ctx, s.file("oauth-broker"), "doctor", "--json", "--kubeconfig", s.kubeconfig, "-n", namespace).Output()
 	var report struct {
 		Findings []struct{ Check, Object, Level, Message string }
 	}

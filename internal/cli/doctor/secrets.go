@@ -89,9 +89,9 @@ func (d *Doctor) secret(ctx context.Context, w wanted) *corev1.Secret {
 // ring looks at the ids and ages of the sealing keys.
 func (d *Doctor) ring(s *corev1.Secret) {
 	object := "secret " + s.Namespace + "/" + s.Name
-	ring, err := keyring.Parse(s.Data[keyring.DataKey])
+	ring, err := keyring.ParseOutline(s.Data[keyring.DataKey]) // a wrapped ring, too, tells ids and times
 	if err != nil {
-		d.add(Finding{Check: "key-ring", Object: object, Level: Note, Message: "cannot be read here (" + err.Error() + "); a ring that a KMS wraps can be read by the brokers only"})
+		d.add(Finding{Check: "key-ring", Object: object, Level: Problem, Message: "cannot be read: " + err.Error(), Fix: "undo the last edit of that Secret, or restore it from the backup; restart no broker before that"})
 		return
 	}
 	d.install.ringIDs = ring.IDs()
@@ -107,7 +107,7 @@ func (d *Doctor) ring(s *corev1.Secret) {
 		}
 		days := int(d.Now().Sub(newest).Hours() / 24)
 		if d.Now().Sub(newest) > oldKey {
-			d.add(Finding{Check: "key-ring", Object: object, Level: Note, Message: fmt.Sprintf("the newest %s key is %d days old", list.name, days), Fix: "add a key; the old ones go on opening: docs/security.md"})
+			d.add(Finding{Check: "key-ring", Object: object, Level: Note, Message: fmt.Sprintf("the newest %s key is %d days old", list.name, days), Fix: "broker keys rotate --secret " + s.Namespace + "/" + s.Name + " (the old keys go on opening)"})
 			continue
 		}
 		d.good("key-ring", object, "%s: %d keys, the newest is %d days old", list.name, len(list.keys), max(days, 0))

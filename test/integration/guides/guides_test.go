@@ -191,6 +191,7 @@ func TestGuides_noneIsForgotten(t *testing.T) {
 		"gitops-argocd.md",     // test/install renders and checks its manifests
 		"gitops-flux.md",       // the same
 		"install.md",           // make e2e
+		"observability.md",     // no commands; test/install holds alerts and dashboard
 		"redis.md",             // test/redis
 		"self-registration.md", // no commands; test/redteam
 	}
