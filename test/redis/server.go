@@ -217,17 +217,17 @@ func (s *Server) Log() string {
 	return string(b)
 }
 
-// Eventually polls until what happens, for at most 20 seconds.
+// Eventually polls until what happens, for at most a minute.
 func Eventually(t testing.TB, what string, happens func() error) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := happens()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s: %v", what, err)
+			t.Fatalf("%s: not within a minute: %v", what, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
