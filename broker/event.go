@@ -63,6 +63,9 @@ func (e *event) fail(code string, cause error) {
 	}
 }
 
+// maxAttrs is how many attributes an event has at most.
+const maxAttrs = 11
+
 // finish writes the event, also after a panic.
 func (s *Server) finish(r *request, w *statusWriter) {
 	ev := r.event
@@ -89,10 +92,10 @@ func (s *Server) finish(r *request, w *statusWriter) {
 	case ev.outcome != "ok":
 		level = slog.LevelWarn
 	}
-	attrs := []slog.Attr{
+	attrs := append(make([]slog.Attr, 0, maxAttrs),
 		slog.String("requestID", ev.id), slog.String("method", ev.method), slog.String("route", ev.pattern),
 		slog.Int("status", w.status), slog.Duration("took", took), slog.String("outcome", ev.outcome),
-	}
+	)
 	for _, a := range []slog.Attr{
 		slog.String("client", ev.client), slog.String("vendor", ev.vendor), slog.String("credential", ev.credential),
 		slog.String("grant", ev.grant), slog.String("cause", ev.cause),

@@ -15,7 +15,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/oauthbroker/oauth-broker/broker/audit"
 	"github.com/oauthbroker/oauth-broker/broker/client"
@@ -113,7 +112,7 @@ type Server struct {
 	auth     client.Authenticator
 	vendors  *vendor.Client
 	metrics  *metrics
-	tracer   trace.Tracer
+	tracer   trace.Tracer // nil without Tracing
 	pages    *pages
 	limiters limiters
 	// headers are those of every answer.
@@ -145,10 +144,10 @@ func New(c Config) (*Server, error) {
 		redis := newCounted(c.Shared, c.Registry)
 		c.Shared, c.Once = redis, redis
 	}
-	if c.Tracing == nil {
-		c.Tracing = noop.NewTracerProvider()
+	s := &Server{Config: c, metrics: newMetrics(c), pages: pages, headers: everyAnswer(c.Development), limiters: newLimiters(c)}
+	if c.Tracing != nil {
+		s.tracer = c.Tracing.Tracer(tracerName)
 	}
-	s := &Server{Config: c, metrics: newMetrics(c), tracer: c.Tracing.Tracer(tracerName), pages: pages, headers: everyAnswer(c.Development), limiters: newLimiters(c)}
 	s.auth = client.Authenticator{Once: c.Once, Now: c.Now}
 	s.credentials = &credentialUse{now: c.Now}
 	s.vendors = vendor.NewClient(c.Now, s.observeCall)

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 )
@@ -29,7 +30,11 @@ const (
 // span begins the span of a request at its first call. parent is the sealed
 // context of the login that the request belongs to; empty begins a new trace.
 func (s *Server) span(r *request, parent string) trace.Span {
-	if r.span != nil {
+	switch {
+	case r.span != nil:
+		return r.span
+	case s.Tracing == nil:
+		r.span = noop.Span{}
 		return r.span
 	}
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(r.event.start)}
@@ -45,6 +50,9 @@ func (s *Server) span(r *request, parent string) trace.Span {
 // traceContext is the context of the request's span, to be sealed; empty where nothing
 // is traced.
 func (s *Server) traceContext(r *request) string {
+	if s.Tracing == nil {
+		return ""
+	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(trace.ContextWithSpan(context.Background(), s.span(r, "")), carrier)
 	return carrier.Get(traceParent)
@@ -59,7 +67,7 @@ func spanContext(text string) trace.SpanContext {
 // endSpan ends the span of a request with what its event tells.
 func (s *Server) endSpan(r *request, status int) {
 	ev := r.event
-	if ev.probe() {
+	if ev.probe() || s.Tracing == nil {
 		return
 	}
 	span := s.span(r, "")
@@ -83,6 +91,9 @@ func (s *Server) endSpan(r *request, status int) {
 func (s *Server) observeCall(ctx context.Context, c vendor.Call) {
 	s.metrics.observeCall(c)
 	s.credentials.observe(c)
+	if s.Tracing == nil {
+		return
+	}
 	end := s.Now()
 	_, span := s.tracer.Start(ctx, "vendor "+c.Leg, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(end.Add(-c.Took)), trace.WithAttributes(
 		attribute.String("oauth_broker.vendor", c.Vendor), attribute.String("oauth_broker.leg", c.Leg), attribute.String("oauth_broker.outcome", string(c.Outcome)),

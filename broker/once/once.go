@@ -11,7 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -34,7 +34,14 @@ type Receipt struct{ key, owner string }
 // Key names a one-time thing without telling what it is. Different parts never
 // make the same key.
 func Key(kind string, parts ...string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	b := append(make([]byte, 0, 128), '[')
+	for i, part := range parts {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendQuote(b, part)
+	}
+	sum := sha256.Sum256(append(b, ']'))
 	return kind + ":" + hex.EncodeToString(sum[:])
 }
 

@@ -140,7 +140,7 @@ const readAtOnce = 16 << 10
 // do sends one request, never twice and never to another place, and reads at
 // most the configured number of bytes.
 func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
-	hc, err := c.httpClient(e.Vendor.Transport)
+	transport, err := c.transport(e.Vendor.Transport)
 	if err != nil {
 		return answer{}, err
 	}
@@ -151,7 +151,8 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	}
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
-	resp, err := hc.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	// The transport alone follows no redirect; the request's context ends in time.
+	resp, err := transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
 		return answer{}, &Error{Outcome: OutcomeUnavailable, Reason: transportReason(err), NotSent: !sent.Load()}
 	}
@@ -189,7 +190,7 @@ func transportReason(err error) string {
 
 // httpClient makes a client that follows no redirect, over a shared transport.
 func (c *Client) httpClient(t runtimeconfig.Transport) (*http.Client, error) {
-	transport, err := c.transports.get(t.CABundle, func() (*http.Transport, error) { return newTransport(t.CABundle) })
+	transport, err := c.transport(t)
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +199,10 @@ func (c *Client) httpClient(t runtimeconfig.Transport) (*http.Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       time.Duration(t.TimeoutSeconds) * time.Second,
 	}, nil
+}
+
+func (c *Client) transport(t runtimeconfig.Transport) (*http.Transport, error) {
+	return c.transports.get(t.CABundle, func() (*http.Transport, error) { return newTransport(t.CABundle) })
 }
 
 func newTransport(caBundle string) (*http.Transport, error) {

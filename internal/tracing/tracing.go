@@ -20,19 +20,18 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/oauthbroker/oauth-broker/internal/version"
 )
 
 // New exports spans where endpoint, a collector's base URL, or OpenTelemetry's own
 // variables (OTEL_EXPORTER_OTLP_ENDPOINT, ..._TRACES_ENDPOINT) name a collector,
-// and makes none otherwise. Headers, timeout, sampler and resource are set by the
+// and is nil otherwise. Headers, timeout, sampler and resource are set by the
 // other OTEL_ variables. stop sends what is left.
 func New(ctx context.Context, endpoint string, log *slog.Logger) (p trace.TracerProvider, stop func(context.Context) error, err error) {
 	if endpoint == "" && os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" ||
 		strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
-		return noop.NewTracerProvider(), func(context.Context) error { return nil }, nil
+		return nil, func(context.Context) error { return nil }, nil
 	}
 	var options []otlptracehttp.Option
 	if endpoint != "" {

@@ -200,8 +200,8 @@ func TestTrace_offByDefault(t *testing.T) {
 	if err != nil || stop(t.Context()) != nil {
 		t.Fatal(err)
 	}
-	if _, span := p.Tracer("x").Start(t.Context(), "x"); span.IsRecording() {
-		t.Error("spans are recorded")
+	if p != nil {
+		t.Error("there is a tracer")
 	}
 	for _, bad := range []string{"collector:4318", "https://user:password@collector", "https://collector?x=y", "grpc://collector"} {
 		if _, _, err := tracing.New(t.Context(), bad, nil); err == nil || strings.Contains(err.Error(), "password") {
