@@ -35,6 +35,7 @@ func TestCluster(t *testing.T) {
 	t.Run("doctor is content", func(t *testing.T) { w.on(t).goodObjects() })
 	t.Run("vendors", func(t *testing.T) { w.on(t).vendors() })
 	t.Run("helm test", func(t *testing.T) { w.on(t).selftest() })
+	t.Run("pods through the API server", func(t *testing.T) { w.on(t).podsThroughTheAPI() })
 	t.Run("explain asks for logs", func(t *testing.T) { w.on(t).explainWithPods() })
 }
 
@@ -278,7 +279,7 @@ func (w *world) explainWithPods() {
 		w.t.Fatal(err)
 	}
 	r := w.program(w.admin).Run("explain", "ZFOVH5TKCB2YRYJBV6J2YJ3ELM")
-	if r.Code != 1 || !strings.Contains(r.Stderr+r.Stdout, "oauth-broker-1") && !strings.Contains(r.Stderr, "no log has") {
+	if r.Code != 1 || !strings.Contains(r.Stderr+r.Stdout, "oauth-broker-") && !strings.Contains(r.Stderr, "no log has") {
 		w.t.Errorf("exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	// And doctor says of a pod that it is not ready.

@@ -32,6 +32,8 @@ type world struct {
 	tools install.Tools
 	admin string // a kubeconfig
 	ca    string
+	// broker is the running one.
+	broker *binary.Broker
 }
 
 func newWorld(t *testing.T) *world {
@@ -98,7 +100,7 @@ func (w *world) start() {
 		}
 		return os.WriteFile(w.Path("keyring.json"), s.Data[keyring.DataKey], 0o600)
 	})
-	w.StartWith("--published-namespace", install.Published, "--kubeconfig", w.admin).Ready()
+	w.broker = w.StartWith("--published-namespace", install.Published, "--kubeconfig", w.admin).Ready()
 }
 
 // kubectl applies manifests.
