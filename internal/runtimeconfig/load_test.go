@@ -65,3 +65,44 @@ func publishMany(tb testing.TB, d runtimeconfig.Document) (runtimeconfig.Index, 
 	slices.SortFunc(index.Shards, func(a, b runtimeconfig.ShardRef) int { return cmp.Compare(a.Prefix, b.Prefix) })
 	return index, contents
 }
+
+// TestLoad_sequences: vendors and credentials know when they last changed, also
+// those that are taken from the snapshot before.
+func TestLoad_sequences(t *testing.T) {
+	items, err := runtimeconfig.Encode(document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range items {
+		items[n].Sequence = int64(40 + n)
+	}
+	content, err := runtimeconfig.EncodeShard(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, _ := publish(t, document())
+	name := runtimeconfig.ShardName(index.NameKey, content)
+	index.Shards = []runtimeconfig.ShardRef{{Name: name}}
+	first, err := runtimeconfig.Load(index, map[string][]byte{name: content}, nil, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := runtimeconfig.Load(index, nil, first, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sequences := map[string]int64{}
+	for _, it := range items {
+		sequences[it.ID] = it.Sequence
+	}
+	for _, s := range []*runtimeconfig.Snapshot{first, again} {
+		v, ok := s.Vendor("a")
+		if !ok || v.Sequence != sequences["vendor/a"] {
+			t.Fatalf("vendor a: %+v", v)
+		}
+		c, err := s.Choose(&runtimeconfig.Client{ID: "one.app", Namespace: "one"}, v, "")
+		if err != nil || c.ID() != "byoc/one/own" || c.Sequence != sequences["byoc/one/own"] {
+			t.Errorf("credential %s of sequence %d (%v)", c.ID(), c.Sequence, err)
+		}
+	}
+}
