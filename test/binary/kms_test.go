@@ -53,6 +53,7 @@ func TestKMS(t *testing.T) {
 	t.Parallel()
 	for name, of := range map[string]func(*fakekms.KMS) (string, []string){
 		"vault": func(k *fakekms.KMS) (string, []string) { return k.VaultURL(), k.VaultEnv() },
+		"gcp":   func(k *fakekms.KMS) (string, []string) { return k.GCPURL(), k.GCPEnv(t) },
 		"aws":   func(k *fakekms.KMS) (string, []string) { return k.AWSURL(), k.AWSEnv() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fakekms is a fake of the two KMS that tests can reach on the loopback:
-// the transit engine of HashiCorp Vault, and AWS KMS. It keeps their wire
+// Package fakekms is a fake of three KMS on the loopback: the transit engine of
+// HashiCorp Vault, AWS KMS and GCP KMS. It keeps their wire
 // contracts, encrypts for real, and can be made to fail.
 //
 //	kms := fakekms.Start(t)
