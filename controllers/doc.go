@@ -16,6 +16,10 @@
 //  4. Brokers asks the broker pods which sequence they serve, and wakes the
 //     reporter for the objects that wait to be Programmed.
 //
+// What vendors have to say comes from controllers of their own (Discovery, package
+// registration), whose results are inputs of the next pass: the walk above waits
+// for no vendor.
+//
 // Nothing here decides what an object means; nothing in translate acts. Secret
 // contents are never cached by the manager's client: SecretStore keeps the
 // metadata of referenced Secrets only, and the contents of those that are used.

@@ -3,13 +3,18 @@
 package operator_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 )
 
@@ -244,5 +249,42 @@ func TestRegistration_elsewhere(t *testing.T) {
 	}
 	if orphans, err := r.orphans(); err != nil || len(orphans) != 1 {
 		t.Errorf("orphans %v (%v)", orphans, err)
+	}
+}
+
+// TestRegistration_writeFails: an answer that cannot be written is kept in memory
+// until it can. The vendor is not asked again.
+func TestRegistration_writeFails(t *testing.T) {
+	r := newRegistry(t, fakevendor.Options{Manageable: true})
+	var refuse atomic.Bool
+	r.start(r.registers, func(_ *controllers.Options, c *rest.Config) {
+		c.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(q *http.Request) (*http.Response, error) {
+				if refuse.Load() && q.Method == http.MethodPost && strings.HasSuffix(q.URL.Path, "/namespaces/"+r.system+"/secrets") {
+					return nil, errors.New("the API server is away")
+				}
+				return next.RoundTrip(q)
+			})
+		})
+	})
+	eventually(t, func() error { _, _, err := r.index(); return err }) // the key ring is made
+	refuse.Store(true)
+	r.create(r.object, r.app)
+	eventually(t, func() error {
+		if n := r.fake.Stats().Registrations; n != 1 {
+			return fmt.Errorf("%d registrations", n)
+		}
+		return nil
+	})
+	stays(t, func() error {
+		if s, err := r.status(); err != nil || s.Attempt == "" || s.ClientID != "" || r.fake.Count(fakevendor.Registration) != 1 {
+			return fmt.Errorf("status.registration is %+v (%w), and the vendor was asked %d times", s, errOr(err), r.fake.Count(fakevendor.Registration))
+		}
+		return nil
+	})
+	refuse.Store(false)
+	eventually(t, r.registered)
+	if n := r.fake.Count(fakevendor.Registration); n != 1 || len(r.app.Status.Registration.Orphans) > 0 {
+		t.Errorf("the vendor was asked %d times; %+v", n, r.app.Status.Registration)
 	}
 }

@@ -176,6 +176,8 @@ func TestRegistration(t *testing.T) {
 	if object.Labels[oauthv1alpha1.RegistrationLabel] != string(r.app.UID) || len(object.OwnerReferences) > 0 {
 		t.Errorf("labels %v, owners %v", object.Labels, object.OwnerReferences)
 	}
+	eventually(t, func() error { return condition(r.object, "Ready", "True", "Ready") })
+	eventually(t, func() error { return condition(web, "Ready", "True", "Ready") })
 	op.writes.reset()
 	op.Touch()
 	update(r.install, r.app, func(c *oauthv1alpha1.BYOCCredential) { c.Labels = map[string]string{"x": "y"} })
