@@ -54,6 +54,7 @@ func TestKMS(t *testing.T) {
 	for name, of := range map[string]func(*fakekms.KMS) (string, []string){
 		"vault": func(k *fakekms.KMS) (string, []string) { return k.VaultURL(), k.VaultEnv() },
 		"gcp":   func(k *fakekms.KMS) (string, []string) { return k.GCPURL(), k.GCPEnv(t) },
+		"azure": func(k *fakekms.KMS) (string, []string) { return k.AzureURL(), k.AzureEnv(t) },
 		"aws":   func(k *fakekms.KMS) (string, []string) { return k.AWSURL(), k.AWSEnv() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fakekms is a fake of three KMS on the loopback: the transit engine of
-// HashiCorp Vault, AWS KMS and GCP KMS. It keeps their wire
+// Package fakekms is a fake of four KMS on the loopback: the transit engine of
+// HashiCorp Vault, AWS KMS, GCP KMS and Azure Key Vault. It keeps their wire
 // contracts, encrypts for real, and can be made to fail.
 //
 //	kms := fakekms.Start(t)
@@ -91,15 +91,21 @@ func (k *KMS) Calls(operation string) int {
 	return k.calls[operation]
 }
 
-// count notes a call and tells whether it may go on.
-func (k *KMS) count(w http.ResponseWriter, operation string) bool {
+// isAway notes a call and tells whether it must fail.
+func (k *KMS) isAway(operation string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.calls[operation]++
-	if k.away {
+	return k.away
+}
+
+// count notes a call and tells whether it may go on.
+func (k *KMS) count(w http.ResponseWriter, operation string) bool {
+	if k.isAway(operation) {
 		http.Error(w, `{"errors":["Vault is sealed"]}`, http.StatusServiceUnavailable)
+		return false
 	}
-	return !k.away
+	return true
 }
 
 // vault is the transit engine: encrypt and decrypt.

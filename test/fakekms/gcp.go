@@ -3,24 +3,16 @@
 package fakekms
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"cloud.google.com/go/kms/apiv1/kmspb"
 	"google.golang.org/grpc"
@@ -40,19 +32,8 @@ const gcpName = "projects/p/locations/eu/keyRings/r/cryptoKeys/" + Key
 // a proxy on the loopback, which is the KMS itself.
 func (k *KMS) GCPEnv(t testing.TB) []string {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: gcpHost}, DNSNames: []string{gcpHost}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	certificate, roots := newCertificate(t, gcpHost)
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,20 +44,17 @@ func (k *KMS) GCPEnv(t testing.TB) []string {
 	t.Cleanup(tokens.Close)
 	account, err := json.Marshal(map[string]string{
 		"type": "service_account", "project_id": "p", "private_key_id": "1", "client_email": "broker@p.iam.gserviceaccount.com", "client_id": "1",
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})), "token_uri": tokens.URL,
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})), "token_uri": tokens.URL,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	roots, credential := filepath.Join(dir, "roots.pem"), filepath.Join(dir, "account.json")
-	for path, content := range map[string][]byte{roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), credential: account} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	credential := filepath.Join(t.TempDir(), "account.json")
+	if err := os.WriteFile(credential, account, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	proxy := newTunnel(t)
-	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})))
+	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
 	kmspb.RegisterKeyManagementServiceServer(server, &gcp{kms: k})
 	go func() { _ = server.Serve(proxy) }()
 	t.Cleanup(server.Stop)
@@ -90,11 +68,8 @@ type gcp struct {
 }
 
 func (g *gcp) use(operation, name string) error {
-	g.kms.mu.Lock()
-	defer g.kms.mu.Unlock()
-	g.kms.calls[operation]++
 	switch {
-	case g.kms.away:
+	case g.kms.isAway(operation):
 		return status.Error(codes.Internal, "away")
 	case name != gcpName:
 		return status.Error(codes.PermissionDenied, "no such key")
@@ -120,33 +95,4 @@ func (g *gcp) Decrypt(_ context.Context, r *kmspb.DecryptRequest) (*kmspb.Decryp
 		return nil, status.Error(codes.InvalidArgument, "not a ciphertext of this key")
 	}
 	return &kmspb.DecryptResponse{Plaintext: plain}, nil
-}
-
-// tunnel is a proxy whose CONNECT leads to whoever accepts from it.
-type tunnel struct{ net.Listener }
-
-func newTunnel(t testing.TB) tunnel {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tunnel{l}
-}
-
-// Accept implements net.Listener.
-func (u tunnel) Accept() (net.Conn, error) {
-	for {
-		conn, err := u.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		r, err := http.ReadRequest(bufio.NewReaderSize(conn, 16)) // the client waits for our answer before it says more
-		if err == nil && r.Method == http.MethodConnect && r.Host == gcpHost+":443" {
-			if _, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err == nil {
-				return conn, nil
-			}
-		}
-		_ = conn.Close()
-	}
 }
