@@ -70,7 +70,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *request, a *authorization
 	// The page's own form is sent to us with this address as Referer, and to nobody else.
 	w.Header().Set("Referrer-Policy", "same-origin")
 	r.event.outcome = consentShown
-	s.pages.write(w, page{status: http.StatusOK, template: "consent", formAction: formAction(c.RedirectURI), data: s.consentPage(a, c, sealed)})
+	s.pages.write(w, r, page{status: http.StatusOK, template: "consent", formAction: formAction(c.RedirectURI), data: s.consentPage(a, c, sealed)})
 	return nil
 }
 
@@ -86,14 +86,14 @@ func formAction(redirectURI string) string {
 
 // consentData is what the page shows. Everything is escaped by html/template.
 type consentData struct {
-	Title, ID, Request string
-	Client, Vendor     string
-	Destination        string
-	Publisher          string
-	Unverified         bool
-	Loopback           bool
-	CanRemember        bool
-	Scopes             []scopeLine
+	ID, Request    string
+	Client, Vendor string
+	Destination    string
+	Publisher      string
+	Unverified     bool
+	Loopback       bool
+	CanRemember    bool
+	Scopes         []scopeLine
 }
 
 type scopeLine struct{ Name, Text string }
@@ -109,10 +109,6 @@ func (s *Server) consentPage(a *authorization, c consentRequest, sealed string) 
 	if u, err := url.Parse(a.client.ID); err == nil && client.IsDocumentURL(a.client.ID) {
 		d.Publisher = u.Hostname()
 	}
-	if d.Client == "" {
-		d.Client = "An application without a name"
-	}
-	d.Title = "Allow access to " + d.Vendor + "?"
 	for _, scope := range c.Scopes {
 		d.Scopes = append(d.Scopes, scopeLine{Name: scope, Text: a.vendor.Scopes.Descriptions[scope]})
 	}

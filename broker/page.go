@@ -11,6 +11,10 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
 )
 
 //go:embed pages
@@ -19,23 +23,53 @@ var pageFiles embed.FS
 // pages are the pages that people see: plain HTML, no script, one style sheet
 // that the Content-Security-Policy names by its hash.
 type pages struct {
-	templates *template.Template
+	languages languages
+	// templates, one for each language.
+	templates []*template.Template
 	csp       string
 }
 
-func parsePages() (*pages, error) {
-	css, err := pageFiles.ReadFile("pages/style.css")
+// parsePages prepares every page in every language.
+func parsePages(theme Theme) (*pages, error) {
+	if err := theme.Validate(); err != nil {
+		return nil, err
+	}
+	sheet, err := pageFiles.ReadFile("pages/style.css")
 	if err != nil {
 		return nil, fmt.Errorf("reading the style sheet: %w", err)
 	}
-	style := func() template.CSS { return template.CSS(css) } //nolint:gosec // our own file
-	t, err := template.New("pages").Funcs(template.FuncMap{"style": style}).ParseFS(pageFiles, "pages/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parsing the pages: %w", err)
+	css := string(sheet) + theme.style()
+	sum := sha256.Sum256([]byte(css))
+	images := ""
+	if theme.Logo != "" {
+		images = "img-src data:; "
 	}
-	sum := sha256.Sum256(css)
-	csp := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'; form-action "
-	return &pages{templates: t, csp: csp}, nil
+	p := &pages{csp: "default-src 'none'; " + images + "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'; form-action "}
+	translations, err := pageFiles.ReadDir("pages/lang")
+	if err != nil {
+		return nil, fmt.Errorf("reading translations: %w", err)
+	}
+	tags := []language.Tag{language.English}
+	catalogs := []catalog{{}}
+	for _, file := range translations {
+		c, err := readCatalog(file.Name())
+		if err != nil {
+			return nil, err
+		}
+		tags, catalogs = append(tags, language.Make(strings.TrimSuffix(file.Name(), ".json"))), append(catalogs, c)
+	}
+	p.languages = newLanguages(tags)
+	for i, c := range catalogs {
+		t, err := template.New("pages").Funcs(template.FuncMap{
+			"style": func() template.CSS { return template.CSS(css) }, //nolint:gosec // our own file, and validated colors
+			"lang":  tags[i].String, "brand": theme.brand, "t": c.markup, "plain": c.say,
+		}).ParseFS(pageFiles, "pages/*.html")
+		if err != nil {
+			return nil, fmt.Errorf("parsing the pages: %w", err)
+		}
+		p.templates = append(p.templates, t)
+	}
+	return p, nil
 }
 
 // page is one page to show.
@@ -48,17 +82,34 @@ type page struct {
 	data       any
 }
 
-// write answers with a page.
-func (p *pages) write(w http.ResponseWriter, show page) {
+// write answers with a page in the browser's language.
+func (p *pages) write(w http.ResponseWriter, r *request, show page) {
 	var b bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&b, show.template, show.data); err != nil {
+	chosen := p.languages.choose(r.Header.Get("Accept-Language"))
+	if err := p.templates[chosen].ExecuteTemplate(&b, show.template, show.data); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", p.languages.tags[chosen].String())
 	w.Header().Set("Content-Security-Policy", p.csp+show.formAction)
 	w.WriteHeader(show.status)
 	_, _ = w.Write(b.Bytes())
+}
+
+// landing tells people who come by what this host is.
+func (s *Server) landing(w http.ResponseWriter, r *request) error {
+	var vendors []string
+	if !s.Theme.HideVendors {
+		for _, name := range r.config.VendorNames() {
+			if v, ok := r.config.Vendor(name); ok {
+				vendors = append(vendors, v.DisplayName)
+			}
+		}
+		slices.Sort(vendors)
+	}
+	s.pages.write(w, r, page{status: http.StatusOK, template: "landing", formAction: "'none'", data: struct{ Vendors []string }{slices.Compact(vendors)}})
+	return nil
 }
 
 // renderReturn shows an error that the user may take back to the client.
@@ -67,12 +118,11 @@ func (s *Server) renderReturn(w http.ResponseWriter, r *request, e *redirectErro
 	if u, err := url.Parse(e.to.redirectURI); err == nil && u.Hostname() != "" {
 		host = u.Hostname()
 	}
-	s.pages.write(w, page{status: http.StatusBadRequest, template: "return", formAction: "'none'", data: struct{ Title, Text, ID, Host, Location string }{
+	s.pages.write(w, r, page{status: http.StatusBadRequest, template: "return", formAction: "'none'", data: struct{ Title, Text, ID, Host, Location string }{
 		"This sign-in request is not valid", e.err.Description, r.event.id, host, location,
 	}})
 }
 
 func (s *Server) renderPage(w http.ResponseWriter, r *request, e *pageError) {
-	setRetryAfter(w, e.retryAfter)
-	s.pages.write(w, page{status: e.status, template: "error", formAction: "'none'", data: struct{ Title, Text, ID string }{e.title, e.text, r.event.id}})
+	s.pages.write(w, r, page{status: e.status, template: "error", formAction: "'none'", data: struct{ Title, Text, ID string }{e.title, e.text, r.event.id}})
 }

@@ -42,7 +42,7 @@ func (e *pageError) Unwrap() error { return e.cause }
 
 // answersJSON tells whether programs and not people call a route.
 func answersJSON(pattern string) bool {
-	people := strings.HasSuffix(pattern, "/authorize") || strings.HasPrefix(pattern, "/v1/callback") || pattern == "/v1/consent" || pattern == "other"
+	people := strings.HasSuffix(pattern, "/authorize") || strings.HasPrefix(pattern, "/v1/callback") || pattern == "/v1/consent" || pattern == "/{$}" || pattern == "other"
 	return !people
 }
 

@@ -47,6 +47,8 @@ type Config struct {
 	Registry *prometheus.Registry
 	// Logger gets one event per request.
 	Logger *slog.Logger
+	// Theme is how the pages look.
+	Theme Theme
 	// Audit gets a record of what somebody was given or refused; nil gets none.
 	Audit *audit.Log
 	// Tracing makes spans of requests and of calls to vendors; nil makes none.
@@ -136,7 +138,7 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("public URL must be in lower case: clients compare issuers letter by letter")
 	}
 	c.Lifetimes = c.Lifetimes.withDefaults()
-	pages, err := parsePages()
+	pages, err := parsePages(c.Theme)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +192,7 @@ type route struct {
 
 func (s *Server) routes() []route {
 	return []route{
+		{http.MethodGet, "/{$}", s.landing},
 		{http.MethodGet, "/v1/authorize", s.authorize},
 		{http.MethodGet, "/v1/vendors/{vendor}/authorize", s.authorize},
 		{http.MethodPost, "/v1/consent", s.consent},

@@ -68,6 +68,9 @@ type options struct {
 	pprof              bool
 	otlpEndpoint       string
 	auditLog           string
+	theme              broker.Theme
+	logo               string
+	landingVendors     bool
 }
 
 func newServe() *cobra.Command {
@@ -111,6 +114,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 65*time.Second, "time that requests under way have to end after that; a vendor may take 60 s")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.pprof, "pprof", false, "serve CPU and memory profiles at /debug/pprof/ on the admin listener, for go tool pprof")
+	themeFlags(f, &o)
 	f.StringVar(&o.auditLog, "audit-log", "", "where the audit log goes: stdout, stderr or a file, which may be moved away at any time; none writes none")
 	f.StringVar(&o.otlpEndpoint, "otlp-endpoint", "", "base URL of an OpenTelemetry collector that takes traces over OTLP/HTTP, http(s)://host[:port]; none exports nothing, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
 	return c
@@ -183,6 +187,10 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	theme, err := readTheme(o)
+	if err != nil {
+		return err
+	}
 	w, err := watch(ctx, o, registry, log)
 	if err != nil {
 		return err
@@ -194,7 +202,7 @@ func serve(ctx context.Context, o options) error {
 		PublicURL: o.publicURL, Development: o.development, Config: config, Keys: keys,
 		Once: taken.store, Shared: taken.shared, Registry: registry, Logger: log, Tracing: w.traces, Audit: w.audit, Now: time.Now,
 		Registration: registration, Documents: documents(o), CORSOrigins: o.corsOrigins, TrustedProxies: proxies, Profiling: o.pprof,
-		Limits: o.limits,
+		Limits: o.limits, Theme: theme,
 	})
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)

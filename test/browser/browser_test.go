@@ -64,7 +64,9 @@ func TestBrowser(t *testing.T) {
 	native := StartNative(t)
 	in.Write("config/all.yaml", manifests(site))
 	in.Write("ca.pem", string(in.CA.PEM()))
-	broker := in.Start("--registration", "Open").Ready()
+	in.Write("logo.svg", `<svg xmlns="http://www.w3.org/2000/svg" width="48" height="48"><circle cx="24" cy="24" r="22" fill="#7a1f5c"/></svg>`)
+	broker := in.Start("--registration", "Open", "--brand-name", "Acme Platform", "--brand-logo", in.Path("logo.svg"),
+		"--brand-color", "#7a1f5c", "--brand-color-dark", "#f0a6d4", "--support-url", "https://acme.example/help").Ready()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the broker's log:\n%s", broker.Log())

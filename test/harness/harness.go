@@ -76,6 +76,8 @@ type Options struct {
 	Limits broker.Limits
 	// TrustedProxies are believed about whom they forward for.
 	TrustedProxies []netip.Prefix
+	// Theme of the pages.
+	Theme broker.Theme
 	// Audit makes the replicas write an audit log, which Audit returns.
 	Audit bool
 	// Tracing makes the spans of a replica; nil makes none.
@@ -153,7 +155,7 @@ func (h *Harness) startReplica(number int) *replica {
 		PublicURL: PublicURL, Config: r.config, Keys: keys, Once: taken, Shared: shared, Registry: registry, Audit: h.startAudit(registry, log),
 		Logger: log.With("replica", number), Tracing: spans, Now: now, Lifetimes: h.options.Lifetimes,
 		Registration: h.options.Registration, Documents: h.documents(), CORSOrigins: h.options.CORSOrigins,
-		Limits: h.options.Limits, TrustedProxies: h.options.TrustedProxies,
+		Limits: h.options.Limits, Theme: h.options.Theme, TrustedProxies: h.options.TrustedProxies,
 	})
 	if err != nil {
 		h.t.Fatal(err)

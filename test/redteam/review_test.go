@@ -54,7 +54,7 @@ func TestReview_NoRedirectToStrangers(t *testing.T) {
 	m["redirect_uris"] = []string{"https://phish.example/login"}
 	id, _ := registered(t, h, m)
 	r := h.Browser().Get(harness.PublicURL + "/v1/authorize?client_id=" + url.QueryEscape(id) + "&redirect_uri=" + url.QueryEscape("https://phish.example/login"))
-	if to := offered(r); to == nil || to.Host != "phish.example" || !strings.Contains(r.Body, "<strong>phish.example</strong>") {
+	if to := offered(r); to == nil || to.Host != "phish.example" || !strings.Contains(r.Body, "<bdi>phish.example</bdi>") {
 		t.Errorf("%d to %v: %s", r.Status, r.Location, r.Body)
 	}
 }
