@@ -5,6 +5,7 @@
 //
 //	metrics.md  every metric: type, labels, meaning
 //	events.md   every log event of broker and operator, and the Kubernetes events
+//	errors.md   every error code and page, with cause and fix
 //
 // What it cannot read, for example a metric whose name is put together, is an
 // error: a name that nobody can search for helps nobody. `make generate` runs it.
@@ -51,7 +52,7 @@ func generate(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	pages := map[string][]byte{}
-	for name, page := range map[string]func(*source) ([]byte, error){"metrics.md": metricsPage, "events.md": eventsPage} {
+	for name, page := range map[string]func(*source) ([]byte, error){"metrics.md": metricsPage, "events.md": eventsPage, "errors.md": errorsPage} {
 		if pages[name], err = page(code); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
