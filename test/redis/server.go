@@ -14,7 +14,6 @@ package redis
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +25,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/oauthbroker/oauth-broker/test/binary"
 )
 
 // Server is one redis-server on a free port of the loopback, in a directory of
@@ -65,15 +66,7 @@ func newServer(t testing.TB, args ...string) *Server {
 }
 
 // freeAddr is a port that nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+func freeAddr(t testing.TB) string { return binary.FreeAddress(t) }
 
 // URL is the server's redis:// URL.
 func (s *Server) URL() string { return "redis://" + s.Addr }
