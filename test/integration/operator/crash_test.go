@@ -57,7 +57,11 @@ func (in *install) startManager(bin, kubeconfig, step string, flags ...string) *
 		in.t.Fatal(err)
 	}
 	go func() { m.done <- m.cmd.Wait(); close(m.done) }()
-	in.t.Cleanup(func() { _ = m.cmd.Process.Kill(); _ = <-m.done })
+	in.t.Cleanup(func() {
+		_ = m.cmd.Process.Kill()
+		for range m.done { // it is closed when the process has ended
+		}
+	})
 	return m
 }
 
