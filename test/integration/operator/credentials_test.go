@@ -101,6 +101,7 @@ func TestProbe_life(t *testing.T) {
 	}
 
 	// Nothing more happens: no write, no probe, no publication.
+	eventually(t, in.recorded)
 	before, _, err := in.index()
 	if err != nil {
 		t.Fatal(err)
