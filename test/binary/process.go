@@ -24,7 +24,7 @@ import (
 )
 
 // Patience is how long a test waits for what should happen soon.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Build builds a command of this repository into dir, with flags of go build.
 func Build(root, dir, command string, flags ...string) (string, error) {

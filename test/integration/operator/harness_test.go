@@ -41,7 +41,7 @@ import (
 )
 
 // patience is how long a test waits for what should happen in well under a second.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // install is one install of the product: namespaces and a broker class of its
 // own, so that tests share a control plane without meeting.
