@@ -186,14 +186,16 @@ func TestGuides(t *testing.T) {
 // TestGuides_noneIsForgotten: each guide is run here, or the text says by what.
 func TestGuides_noneIsForgotten(t *testing.T) {
 	elsewhere := []string{
-		"clients.md",           // make test-interop
-		"file-source.md",       // test/binary
-		"gitops-argocd.md",     // test/install renders and checks its manifests
-		"gitops-flux.md",       // the same
-		"install.md",           // make e2e
-		"observability.md",     // no commands; test/install holds alerts and dashboard
-		"redis.md",             // test/redis
-		"self-registration.md", // no commands; test/redteam
+		"clients.md",              // make test-interop
+		"dynamic-registration.md", // test/integration/operator
+		"file-source.md",          // test/binary
+		"gitops-argocd.md",        // test/install renders and checks its manifests
+		"gitops-flux.md",          // the same
+		"install.md",              // make e2e
+		"observability.md",        // no commands; test/alerts holds alerts and dashboard
+		"redis.md",                // test/redis
+		"rotate-keys.md",          // test/binary and test/integration/binary
+		"self-registration.md",    // no commands; test/redteam
 	}
 	files, err := filepath.Glob(filepath.Join(controlplane.Root(), "docs", "guides", "*.md"))
 	if err != nil {
