@@ -74,6 +74,7 @@ func translateCredential(in credentialInputs) *credentialResult {
 		auth := convertClientAuth(v.object.Spec.ClientAuthentication)
 		switch {
 		case c.Spec.DynamicRegistration != nil:
+			in.checkTokenHost(out.Target, &accepted)
 			in.fillRegistered(out, auth, &resolved)
 		case in.secret != nil:
 			in.secret.fillCredential("secretRef", out, auth, &resolved)

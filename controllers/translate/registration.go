@@ -3,6 +3,9 @@
 package translate
 
 import (
+	"slices"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
@@ -54,6 +57,23 @@ func (in credentialInputs) checkRegistration(accepted, resolved *findings) {
 		accepted.fail(oauthv1alpha1.ReasonRegistrationDisabled, "dynamicRegistration: OAuthVendor %s has no registration: ask the platform team for registration.mode, or make an app at the vendor and name its Secret in secretRef", v.Name)
 	case v.Registration.Mode == "InitialAccessToken" && v.Registration.InitialAccessToken.Empty():
 		resolved.fail(oauthv1alpha1.ReasonVendorNotResolved, "dynamicRegistration: the initial access token of OAuthVendor %s is missing: see its condition ResolvedRefs", v.Name)
+	}
+}
+
+// checkTokenHost keeps the vendor's initial access token, which is the platform's,
+// from a host that a tenant's values choose. A pattern is written for apps that
+// tenants bring, whose secrets are their own. The values of an enum are the
+// vendor author's words.
+func (in credentialInputs) checkTokenHost(target *runtimeconfig.Target, f *findings) {
+	v := in.vendor.result
+	if target == nil || v.vendor.Registration.Mode != "InitialAccessToken" {
+		return
+	}
+	template := hostOf(string(v.endpoints.Registration))
+	free := slices.ContainsFunc(v.vars, func(x variable) bool { return x.pattern != nil && strings.Contains(template, "{"+x.name+"}") })
+	own := v.vendor.Target
+	if free && (own == nil || hostOf(own.Endpoints.Registration) != hostOf(target.Endpoints.Registration)) {
+		f.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration: OAuthVendor %s has an initial access token, which goes to no host that variables of a credential choose: leave them at the vendor's defaults, or make an app at the vendor and name its Secret in secretRef", v.vendor.Name)
 	}
 }
 
