@@ -15,8 +15,14 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
-// maxClientID is longer than any vendor's client id.
-const maxClientID = 1024
+// Limits of an answer, longer than any vendor's: what is taken is kept in a
+// Secret and in status, which refuse what is too long or has no date.
+const (
+	maxClientID  = 1024
+	maxAppMember = 8 << 10
+	// maxExpiry is the last second that RFC 3339 can write.
+	maxExpiry = 253402300799
+)
 
 // AppMetadata is what an app is registered as (RFC 7591 section 2).
 type AppMetadata struct {
@@ -133,8 +139,8 @@ func (e Endpoint) judgeApp(a answer, m AppMetadata, before *App, now time.Time) 
 	for name, to := range map[string]*string{
 		"client_secret": &clientSecret, "token_endpoint_auth_method": &app.AuthMethod, "registration_access_token": &token, "registration_client_uri": &place,
 	} {
-		if !take(members, name, to) {
-			return &app, failed(OutcomeMalformed, "a member of the vendor's registration answer is not a string: "+name)
+		if !take(members, name, to) || len(*to) > maxAppMember {
+			return &app, failed(OutcomeMalformed, "a member of the vendor's registration answer is not a string, or too long: "+name)
 		}
 	}
 	if clientSecret != "" {
@@ -165,7 +171,7 @@ func (app *App) takeExpiry(v json.RawMessage) error {
 		return nil
 	}
 	seconds, err := strconv.ParseInt(text(v), 10, 64)
-	if err != nil || seconds < 0 || seconds > 1<<40 {
+	if err != nil || seconds < 0 || seconds > maxExpiry {
 		return failed(OutcomeMalformed, "client_secret_expires_at of the vendor's registration answer is not a time")
 	}
 	app.SecretExpiresAt = time.Time{}

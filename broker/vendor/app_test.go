@@ -72,6 +72,11 @@ func TestJudgeApp_unusable(t *testing.T) {
 		"client_id of controls": {201, "application/json", `{"client_id":"a\nvendor-text"}`, "no usable client_id", false},
 		"secret is a number":    {201, "application/json", `{"client_id":"a","client_secret":7}`, "client_secret", true},
 		"expiry is no time":     {201, "application/json", `{"client_id":"a","client_secret":"s","client_secret_expires_at":"vendor-text"}`, "not a time", true},
+		"expires after 9999":    {201, "application/json", `{"client_id":"a","client_secret":"s","client_secret_expires_at":999999999999}`, "not a time", true},
+		"long secret":           {201, "application/json", `{"client_id":"a","client_secret":"` + strings.Repeat("s", 9<<10) + `"}`, "client_secret", true},
+		"long token":            {201, "application/json", `{"client_id":"a","registration_access_token":"` + strings.Repeat("s", 9<<10) + `"}`, "registration_access_token", true},
+		"long URL":              {201, "application/json", `{"client_id":"a","registration_client_uri":"https://acme.example/` + strings.Repeat("s", 9<<10) + `"}`, "registration_client_uri", true},
+		"long method":           {201, "application/json", `{"client_id":"a","token_endpoint_auth_method":"` + strings.Repeat("s", 9<<10) + `"}`, "token_endpoint_auth_method", true},
 		"has ended":             {201, "application/json", `{"client_id":"a","client_secret":"s","client_secret_expires_at":7}`, "has ended already", true},
 		"other redirect_uris":   {201, "application/json", `{"client_id":"a","redirect_uris":["https://vendor-text.example/"]}`, "other redirect URIs", true},
 	} {
