@@ -5,6 +5,7 @@ package vendor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,7 +32,18 @@ func (c *Client) Revoke(ctx context.Context, e Endpoint, token secret.Text, hint
 		}
 		return nil, e.judgeRevocation(a, c.Now())
 	})
+	// Where no client credentials were shown, it was the token that was refused.
+	if ve, ok := errors.AsType[*Error](err); ok && ve.Outcome == OutcomeCredentialRefused && !e.revocationAuthenticates() {
+		return failed(OutcomeRefused, "the vendor refused the token")
+	}
 	return err
+}
+
+// revocationAuthenticates tells whether the client's credentials go with the
+// request.
+func (e Endpoint) revocationAuthenticates() bool {
+	v := e.Vendor.Revocation
+	return v.Style != "RFC7009Unauthenticated" && v.Style != "BearerSelf" && v.ClientCredentials != "Omitted"
 }
 
 // revocation makes the request.
@@ -84,11 +96,10 @@ func pathSegment(s string) string {
 
 // authenticateRevocation adds the client's credentials where this style has them.
 func (e Endpoint) authenticateRevocation(form url.Values, header http.Header, now time.Time) error {
-	v := e.Vendor.Revocation
-	if v.Style == "RFC7009Unauthenticated" || v.Style == "BearerSelf" || v.ClientCredentials == "Omitted" {
+	if !e.revocationAuthenticates() {
 		return nil
 	}
-	switch v.ClientCredentials {
+	switch e.Vendor.Revocation.ClientCredentials {
 	case "Basic":
 		r := http.Request{Header: header}
 		r.SetBasicAuth(e.Credential.ClientID, e.Credential.ClientSecret.Reveal())

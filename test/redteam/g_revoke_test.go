@@ -275,6 +275,19 @@ func TestRedTeam_G14_StatusesOfTheVendor(t *testing.T) {
 	}
 }
 
+// A 401 tells of the app's credentials only where they were shown.
+func TestRedTeam_G14_WhoWasRefused(t *testing.T) {
+	for style, wantCounted := range map[string]bool{"RFC7009": true, "BearerSelf": false} {
+		h := harness.Standard(t, revoking(runtimeconfig.Revocation{Style: style}, nil))
+		l, _, refresh := tokensOf(t, h, harness.WebClient)
+		h.Fake.Set(fakevendor.Revocation, fakevendor.Answer(http.StatusUnauthorized, "text/plain", ""))
+		wantJSON(t, style, revoke(t, h, l.Client, refresh), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
+		if counted := strings.Contains(h.Metrics(), "oauth_broker_credential_refusals_total{"); counted != wantCounted {
+			t.Errorf("%s: counted as a refused credential: %v, want %v", style, counted, wantCounted)
+		}
+	}
+}
+
 func TestRedTeam_G14_NoRevocation(t *testing.T) {
 	for what, c := range map[string]struct {
 		revocation runtimeconfig.Revocation
