@@ -269,6 +269,11 @@ func (b *bench) reload(ctx context.Context) error {
 
 // memories reads what idle brokers hold after a collection.
 func (b *bench) memories(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(3 * time.Second): // what a start needs is done by then
+	}
 	for _, t := range []*target{b.few, b.many} {
 		if _, err := read(ctx, b.http, t.admin+"/debug/pprof/heap?gc=1"); err != nil {
 			return err
