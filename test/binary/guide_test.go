@@ -232,7 +232,7 @@ func TestGuide_taskDefinition(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after SIGTERM: %v", err)
 	}
-	if min := 15 + 30; task.StopTimeout <= min {
+	if min := 15 + 65; task.StopTimeout <= min {
 		t.Errorf("stopTimeout %d is not more than shutdown delay and drain, %s", task.StopTimeout, time.Duration(min)*time.Second)
 	}
 }
