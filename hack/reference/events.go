@@ -33,7 +33,7 @@ const kubernetesEvents = `
 ## Kubernetes events
 
 The operator writes events of ` + "`events.k8s.io`" + ` about the objects of the three kinds, once per
-change of a condition, and about the Secrets of key ring and published index.
+change of a condition or registration, and about the Secrets of key ring and published index.
 
 | action | about | type | reasons |
 |---|---|---|---|
@@ -43,9 +43,9 @@ func eventsPage(s *source) ([]byte, error) {
 	var all []logged
 	var recorded []string
 	err := s.calls(func(f file, call *ast.CallExpr) error {
-		if row, ok := recordedBy(f, call); ok {
+		if row, ok, err := recordedBy(call); ok || err != nil {
 			recorded = append(recorded, row)
-			return nil
+			return err
 		}
 		l, ok, err := logOf(call)
 		if !ok || err != nil {
@@ -138,19 +138,36 @@ func logOf(call *ast.CallExpr) (l logged, ok bool, err error) {
 }
 
 // recordedBy reads a call of an event recorder.
-func recordedBy(f file, call *ast.CallExpr) (row string, ok bool) {
+func recordedBy(call *ast.CallExpr) (row string, ok bool, err error) {
 	receiver, name := method(call)
 	if name != "Eventf" || !strings.HasSuffix(receiver, "Events") || len(call.Args) < 5 {
-		return "", false
+		return "", false, nil
 	}
 	kind := strings.TrimPrefix(chain(call.Args[2]), "corev1.EventType")
-	action, _ := text(call.Args[4])
-	about, reasons := "the Secret of the key ring", "`KeyRingMissing` and the like: see the [runbook](../runbooks/OAuthBrokerKeyRing.md)"
-	switch file := f.folder + "/" + action; {
-	case strings.HasSuffix(file, "/Reconcile"):
-		about, reasons = "an object of ours", "the reason of its condition, in the [API reference](api.md)"
-	case strings.HasSuffix(file, "/Replace"):
-		about, reasons = "the published index", "what was damaged; it is published again"
+	if kind != "Normal" && kind != "Warning" { // a parameter: the caller says which
+		kind = "Normal or Warning"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", action, about, kind, reasons), true
+	action, _ := text(call.Args[4])
+	about, reasons := explain(action)
+	if about == "" {
+		return "", true, fmt.Errorf("explain does not know the action %q of a Kubernetes event", action)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", action, about, kind, reasons), true, nil
+}
+
+// explain says what events of an action are about, and where their reasons are told.
+func explain(action string) (about, reasons string) {
+	switch action {
+	case "Read":
+		return "the Secret of the key ring", "`KeyRingMissing` and the like: see the [runbook](../runbooks/OAuthBrokerKeyRing.md)"
+	case "Reconcile":
+		return "an object of ours", "the reason of its [condition](conditions.md)"
+	case "Register":
+		return "a `BYOCCredential` with `dynamicRegistration`", "`Registered`, `RegistrationUpdated`, `RegistrationFailed`, `RegistrationRetained`, `Unregistered`, `RegistrationOrphaned`: see the [guide](../guides/dynamic-registration.md)"
+	case "Replace":
+		return "the published index", "what was damaged; it is published again"
+	case "Unregister":
+		return "an `OAuthVendor`", "`RegistrationOrphaned`: an app that nobody can manage is left there"
+	}
+	return "", ""
 }
