@@ -124,5 +124,6 @@ func (s *Server) renderReturn(w http.ResponseWriter, r *request, e *redirectErro
 }
 
 func (s *Server) renderPage(w http.ResponseWriter, r *request, e *pageError) {
+	setRetryAfter(w, e.retryAfter)
 	s.pages.write(w, r, page{status: e.status, template: "error", formAction: "'none'", data: struct{ Title, Text, ID string }{e.title, e.text, r.event.id}})
 }
