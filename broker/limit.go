@@ -68,8 +68,15 @@ func countsLater(method, pattern string) bool {
 	return false
 }
 
-// limitAddress counts a request of somebody whom nobody vouches for.
+// limitAddress counts a request of somebody whom nobody vouches for, once.
 func (s *Server) limitAddress(r *request) error {
+	if !r.counted {
+		r.counted, r.slow = true, s.countAddress(r)
+	}
+	return r.slow
+}
+
+func (s *Server) countAddress(r *request) error {
 	wait := s.limiters.address.Wait(r.Context(), limit.Address(r.Request, s.TrustedProxies))
 	if wait == 0 {
 		return nil

@@ -205,6 +205,9 @@ func (s *Server) registrant(r *request, anybody bool) (*runtimeconfig.Client, er
 		return &runtimeconfig.Client{}, s.limitRegistration(r, s.stranger(r))
 	}
 	c, err := s.auth.Authenticate(r.Request, s.clients(r), oauth.Params{}, s.PublicURL)
+	if err != nil && r.slow != nil {
+		return nil, r.slow
+	}
 	if err != nil {
 		if slow := s.limitRegistration(r, s.stranger(r)); slow != nil {
 			return nil, slow

@@ -22,6 +22,10 @@ type request struct {
 	event  *event
 	// span is the request's part of a trace; nil until it begins.
 	span trace.Span
+	// counted is true once the request was counted by address; slow is what came
+	// of that.
+	counted bool
+	slow    error
 	// params are the form, for handlers that pass it on.
 	params oauth.Params
 }

@@ -270,5 +270,8 @@ func callbackPath(v *runtimeconfig.Vendor, c *runtimeconfig.Credential) string {
 
 // clients finds clients as they are for one request.
 func (s *Server) clients(r *request) client.Directory {
-	return client.Directory{Config: r.config, Keys: r.keys, SelfRegistered: s.Registration.enabled(), Documents: s.Documents}
+	return client.Directory{
+		Config: r.config, Keys: r.keys, SelfRegistered: s.Registration.enabled(),
+		Documents: s.Documents, Admit: func() error { return s.limitAddress(r) },
+	}
 }

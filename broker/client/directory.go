@@ -23,6 +23,9 @@ type Directory struct {
 	SelfRegistered bool
 	// Documents is nil where metadata documents are not accepted.
 	Documents *Documents
+	// Admit is asked before a document is looked for, since that may make the
+	// broker call a host that the caller chose.
+	Admit func() error
 }
 
 // Find returns the client of an id.
@@ -38,6 +41,9 @@ func (d Directory) Find(ctx context.Context, id string) (*runtimeconfig.Client, 
 		}
 		return reg.Client(), nil
 	case d.Documents != nil && IsDocumentURL(id):
+		if err := d.Admit(); err != nil {
+			return nil, errors.Join(ErrUnknown, err)
+		}
 		c, err := d.Documents.Client(ctx, id)
 		if err != nil {
 			return nil, errors.Join(ErrUnknown, err)

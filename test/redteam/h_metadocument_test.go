@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker"
 	"github.com/oauthbroker/oauth-broker/broker/guard"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/harness"
@@ -246,6 +247,37 @@ func TestRedTeam_H15_I12_SpecialAddresses(t *testing.T) {
 	}
 	if n := s.count(); n != 0 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// A caller that asks too often makes the broker fetch no more, at whatever
+// endpoint it names its documents.
+func TestRedTeam_H15_FetchesAreLimited(t *testing.T) {
+	for name, ask := range map[string]func(h *harness.Harness, id string) *harness.Response{
+		"token": func(h *harness.Harness, id string) *harness.Response {
+			return h.Token(tokenURL, url.Values{"grant_type": {"x"}}, harness.None(id))
+		},
+		"register": func(h *harness.Harness, id string) *harness.Response {
+			header := http.Header{"Content-Type": {"application/json"}}
+			(&http.Request{Header: header}).SetBasicAuth(url.QueryEscape(id), "secret")
+			return h.Send(http.MethodPost, harness.PublicURL+"/register", `{"vendor":"nobody"}`, header)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			o := s.setup("127.0.0.1")
+			o.Replicas, o.Limits = 1, broker.Limits{AddressRate: 0.5} // five at once
+			h := harness.Standard(t, o)
+			start, refused := time.Now(), 0
+			for i := range 40 {
+				if r := ask(h, fmt.Sprintf("%s/client-%d.json", s.base, i)); r.Status == http.StatusTooManyRequests {
+					refused++
+				}
+			}
+			if most := 6 + int(time.Since(start).Seconds()); s.count() > most || s.count()+refused < 40 {
+				t.Errorf("fetched %d times, want at most %d; %d requests were refused", s.count(), most, refused)
+			}
+		})
 	}
 }
 
