@@ -135,7 +135,7 @@ func hint(status int) string {
 // memory, and the vendor is not asked again.
 func (r *Registrar) keepAnswer(ctx context.Context, c *oauthv1alpha1.BYOCCredential, rec *record) (time.Duration, error) {
 	m := r.memory(c.UID)
-	m.unsaved = rec
+	m.unsaved.Store(rec)
 	err := r.save(ctx, c, rec)
 	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) && rec.version != "" {
 		return r.reconsider(ctx, c, rec)
@@ -143,7 +143,7 @@ func (r *Registrar) keepAnswer(ctx context.Context, c *oauthv1alpha1.BYOCCredent
 	if err != nil {
 		return 0, err
 	}
-	m.unsaved = nil
+	m.unsaved.Store(nil)
 	faultpoint.Hit("registration-kept")
 	if err := r.settle(ctx, c, rec, false); err != nil {
 		return 0, err
@@ -182,7 +182,7 @@ func (r *Registrar) reconsider(ctx context.Context, c *oauthv1alpha1.BYOCCredent
 		rec.version = there.version // of one app the newest answer is right
 		return time.Millisecond, nil
 	}
-	m.unsaved = nil
+	m.unsaved.Store(nil)
 	if err := r.delete(ctx, &rec.App); err != nil && !gone(err) {
 		return 0, r.writeStatus(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) {
 			addOrphan(s, oauthv1alpha1.OrphanedRegistration{SoftwareID: rec.SoftwareID, ClientID: rec.ClientID, Reason: "Another process registered an app at the same time, and this one could not be deleted."})

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,8 +64,8 @@ type Registrar struct {
 type memory struct {
 	// unsent is an attempt that was recorded and not sent.
 	unsent string
-	// unsaved is an answer that could not be written yet.
-	unsaved *record
+	// unsaved is an answer that could not be written yet. Others look at it, too.
+	unsaved atomic.Pointer[record]
 	// failed is the plan of the last failure.
 	failed *translate.Registration
 }
@@ -96,12 +98,14 @@ func (r *Registrar) Set(plans []*translate.Registration) {
 }
 
 // Results are the inputs of the translation: what this process met, else what
-// status kept over a restart.
+// status kept over a restart. They are all credentials that there are: what is
+// known of others is forgotten.
 func (r *Registrar) Results(credentials []*oauthv1alpha1.BYOCCredential) map[types.UID]translate.Registered {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := map[types.UID]translate.Registered{}
+	out, there := map[types.UID]translate.Registered{}, make(map[types.UID]bool, len(credentials))
 	for _, c := range credentials {
+		there[c.UID] = true
 		if c.Spec.DynamicRegistration == nil {
 			continue
 		}
@@ -113,6 +117,8 @@ func (r *Registrar) Results(credentials []*oauthv1alpha1.BYOCCredential) map[typ
 			out[c.UID] = result
 		}
 	}
+	maps.DeleteFunc(r.results, func(uid types.UID, _ translate.Registered) bool { return !there[uid] })
+	maps.DeleteFunc(r.known, func(uid types.UID, m *memory) bool { return !there[uid] && m.unsaved.Load() == nil })
 	return out
 }
 
@@ -171,8 +177,8 @@ func (r *Registrar) act(ctx context.Context, c *oauthv1alpha1.BYOCCredential) (t
 // ensure makes the app be there, as plan says.
 func (r *Registrar) ensure(ctx context.Context, c *oauthv1alpha1.BYOCCredential, plan *translate.Registration) (time.Duration, error) {
 	m := r.memory(c.UID)
-	if m.unsaved != nil {
-		return r.keepAnswer(ctx, c, m.unsaved)
+	if rec := m.unsaved.Load(); rec != nil {
+		return r.keepAnswer(ctx, c, rec)
 	}
 	rec, err := r.load(ctx, c.UID)
 	if errors.Is(err, errDamaged) {

@@ -25,8 +25,8 @@ const patience = 10 * time.Minute
 // remove deletes the app at the vendor, then the Secret, then lets the object go.
 // What cannot be deleted is recorded as an orphan first.
 func (r *Registrar) remove(ctx context.Context, c *oauthv1alpha1.BYOCCredential) (time.Duration, error) {
-	if m := r.memory(c.UID); m.unsaved != nil {
-		again, err := r.keepAnswer(ctx, c, m.unsaved)
+	if rec := r.memory(c.UID).unsaved.Load(); rec != nil {
+		again, err := r.keepAnswer(ctx, c, rec)
 		return max(again, time.Millisecond), err
 	}
 	rec, err := r.load(ctx, c.UID)
