@@ -193,7 +193,7 @@ func TestGuides_noneIsForgotten(t *testing.T) {
 		"gitops-flux.md",          // the same
 		"install.md",              // make e2e
 		"observability.md",        // no commands; test/alerts holds alerts and dashboard
-		"redis.md",                // test/redis
+		"redis.md",                // test/binary
 		"rotate-keys.md",          // test/binary and test/integration/binary
 		"self-registration.md",    // no commands; test/redteam
 	}
