@@ -207,7 +207,7 @@ func (f *loginFlags) show(out io.Writer, r *login.Result) error {
 		}
 		_, _ = fmt.Fprintf(t, "\n%s\n", part.title)
 		for _, name := range login.Names(part.token) {
-			_, _ = fmt.Fprintf(t, "%s\t%s\n", name, login.Text(part.token[name]))
+			_, _ = fmt.Fprintf(t, "%s\t%s\n", login.Text(name), login.Text(part.token[name]))
 		}
 	}
 	if s.Revoked {

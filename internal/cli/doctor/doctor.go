@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/internal/cli/kube"
+	"github.com/oauthbroker/oauth-broker/internal/cli/terminal"
 )
 
 // Level grades a finding.
@@ -153,10 +154,5 @@ func oneLine(object, message string) string {
 	if object != "" {
 		message = object + ": " + message
 	}
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, message)), " ")
+	return terminal.Line(message)
 }

@@ -16,6 +16,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/cli/terminal"
 )
 
 // maxLine bounds one line of a log.
@@ -81,7 +83,7 @@ func Find(log io.Reader, id string) (*Event, error) {
 // Text is the event in words.
 func (e *Event) Text() string {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%s  %s %s answered %d", e.Time.UTC().Format("2006-01-02 15:04:05 MST"), e.Method, e.Route, e.Status)
+	fmt.Fprintf(b, "%s  %s %s answered %d", e.Time.UTC().Format("2006-01-02 15:04:05 MST"), terminal.Line(e.Method), terminal.Line(e.Route), e.Status)
 	if e.Took > 0 {
 		fmt.Fprintf(b, " after %s", e.Took.Round(time.Millisecond))
 	}
@@ -91,7 +93,7 @@ func (e *Event) Text() string {
 		{"outcome", e.Outcome}, {"cause", e.Cause}, {"pod", e.Pod},
 	} {
 		if row.value != "" {
-			fmt.Fprintf(b, "  %-11s %s\n", row.name, row.value)
+			fmt.Fprintf(b, "  %-11s %s\n", row.name, terminal.Line(row.value))
 		}
 	}
 	w := e.Words()

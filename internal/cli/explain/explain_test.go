@@ -55,6 +55,30 @@ func TestWords_outcomes(t *testing.T) {
 	}
 }
 
+// TestText_hostileLine: a log that others write to, too, may have a line that
+// only looks like the broker's. It steers no terminal, and nothing of it is in a
+// command that people paste.
+func TestText_hostileLine(t *testing.T) {
+	const id, evil = "ZFOVH5TKCB2YRYJBV6J2YJ3ELM", `\u001b]0;x\u0007\u009b2J\u202e\n$(touch x)`
+	line := `{"msg":"request","requestID":"` + id + `"`
+	for _, member := range []string{"method", "route", "outcome", "client", "vendor", "credential", "grant", "cause", "pod"} {
+		line += `,"` + member + `":"` + evil + `"`
+	}
+	e, err := Find(strings.NewReader(line+"}"), id)
+	if err != nil || e == nil {
+		t.Fatal(e, err)
+	}
+	if text := e.Text(); strings.ContainsAny(text, "\x1b\a\u009b\u202e") || strings.Contains(text, "\n$(") {
+		t.Errorf("got %q", text)
+	}
+	for _, outcome := range []string{"server_error", "unauthorized_client"} {
+		e.Outcome, e.Cause = outcome, ""
+		if w := e.Words(); strings.Contains(w.What+w.Fix, "$(") {
+			t.Errorf("got %q", w)
+		}
+	}
+}
+
 func TestCheckID(t *testing.T) {
 	for id, good := range map[string]bool{"ZFOVH5TKCB2YRYJBV6J2YJ3ELM": true, "": false, "zfovh5tkcb2yryjbv6j2yj3elm": false, "ZFOVH5TKCB2YRYJBV6J2YJ3EL0": false, "ZFOVH5TKCB2YRYJBV6J2YJ3ELMX": false} {
 		if err := CheckID(id); (err == nil) != good {

@@ -20,10 +20,12 @@ func (e *Event) Words() Words {
 	return e.fill(byOutcome(e.Outcome))
 }
 
-// fill puts names in, so that commands can be pasted.
+// fill puts names in, so that commands can be pasted. What is no name, as in a
+// line that is not the broker's, stays out.
 func (e *Event) fill(w Words) Words {
+	const inNames = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .:/-"
 	name := func(value, placeholder string) string {
-		if value == "" {
+		if value == "" || strings.Trim(value, inNames) != "" {
 			return placeholder
 		}
 		return value

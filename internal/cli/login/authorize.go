@@ -20,6 +20,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/oauthbroker/oauth-broker/internal/cli/reach"
+	"github.com/oauthbroker/oauth-broker/internal/cli/terminal"
 )
 
 // authorize sends the browser to the broker and waits for what comes back.
@@ -92,14 +93,7 @@ func refusedBy(status int, page, redirectURI string) *Refused {
 // plainText is HTML without tags, fit for a terminal.
 func plainText(fragment string) string {
 	text := html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(fragment, ""))
-	return strings.Join(strings.Fields(strings.Map(printable, text)), " ")
-}
-
-func printable(r rune) rune {
-	if r < 0x20 || r == 0x7f || r > 0x7f && r < 0xa0 {
-		return ' '
-	}
-	return r
+	return terminal.Line(text)
 }
 
 // loopback waits for the answer on a loopback address (RFC 8252 section 7.3).
@@ -123,8 +117,7 @@ func listen(ctx context.Context, redirectURI string) (*loopback, error) {
 	if err != nil || u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, fmt.Errorf("--redirect-uri %q is no URL like http://127.0.0.1/callback", redirectURI)
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !isLoopback(u.Hostname()) {
 		return nil, fmt.Errorf("--redirect-uri %q: the host must be 127.0.0.1, [::1] or localhost, since this program waits there", redirectURI)
 	}
 	port := u.Port()
@@ -140,6 +133,11 @@ func listen(ctx context.Context, redirectURI string) (*loopback, error) {
 	l := &loopback{redirectURI: u.String(), path: u.Path, listener: listener, answer: make(chan answer, 1)}
 	l.server = &http.Server{Handler: l, ReadHeaderTimeout: 10 * time.Second}
 	return l, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (l *loopback) close() {
@@ -213,7 +211,7 @@ func (l *loopback) judge(query url.Values) (string, error) {
 // oneLine makes another side's text fit for a terminal.
 func oneLine(s string) string {
 	const most = 300
-	s = strings.Join(strings.Fields(strings.Map(printable, s)), " ")
+	s = terminal.Line(s)
 	if len(s) > most {
 		s = s[:most] + "..."
 	}

@@ -205,6 +205,9 @@ func (f *Flow) discover(ctx context.Context, issuer string) (*metadata, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("--broker %q is no URL like https://broker.example.com", f.Broker)
 	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return nil, fmt.Errorf("--broker %q must be https: codes, tokens and the client secret go there; http is for a loopback host", f.Broker)
+	}
 	u.Path = "/.well-known/oauth-authorization-server" + u.Path
 	status, body, err := f.get(ctx, u.String())
 	if err != nil {
@@ -223,7 +226,7 @@ func (f *Flow) discover(ctx context.Context, issuer string) (*metadata, error) {
 		return nil, fmt.Errorf("%s is no authorization server metadata: is this an OAuth Broker?", u)
 	}
 	if m.Issuer != issuer {
-		return nil, fmt.Errorf("the metadata is that of %s. Use the broker's public URL as it stands there", m.Issuer)
+		return nil, fmt.Errorf("the metadata is that of %s. Use the broker's public URL as it stands there", oneLine(m.Issuer))
 	}
 	return &m, nil
 }

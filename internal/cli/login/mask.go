@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+
+	"github.com/oauthbroker/oauth-broker/internal/cli/terminal"
 )
 
 // plain are the members of a token response whose strings are no secrets.
@@ -53,13 +54,13 @@ func masked(token string) string {
 // would steer a terminal.
 func Text(value any) string {
 	if s, ok := value.(string); ok {
-		return strings.Map(printable, s)
+		return terminal.Plain(s)
 	}
 	b, err := json.Marshal(value)
 	if err != nil {
 		return "?"
 	}
-	return strings.Map(printable, string(b))
+	return terminal.Plain(string(b))
 }
 
 // Names lists the members of a token response, the standard ones first.
