@@ -25,7 +25,7 @@ func TestListener_answers(t *testing.T) {
 		"metrics":                  {method: http.MethodGet, path: "/metrics", want: http.StatusNotFound},
 		"revision":                 {method: http.MethodGet, path: "/revision", want: http.StatusNotFound},
 		"debug":                    {method: http.MethodGet, path: "/debug/pprof/", want: http.StatusNotFound},
-		"root":                     {method: http.MethodGet, path: "/", want: http.StatusNotFound},
+		"landing page":             {method: http.MethodGet, path: "/", want: http.StatusOK},
 		"encoded way to metrics":   {method: http.MethodGet, path: "/v1/%2e%2e/metrics", want: http.StatusNotFound},
 		"health":                   {method: http.MethodGet, path: "/healthz", want: http.StatusOK},
 		"ready":                    {method: http.MethodGet, path: "/readyz", want: http.StatusOK},
