@@ -29,7 +29,8 @@ type Client struct {
 	// Observe is told of every call after it, for metrics and traces. It may be nil.
 	Observe func(ctx context.Context, call Call)
 	// Calls is how many calls to one vendor may be under way at once, and how many
-	// more may wait for a moment; 0 is no limit.
+	// more may wait for a moment; 0 is no limit. Where tenants name the vendor's
+	// host, it holds for each host.
 	Calls int
 
 	transports cache[*http.Transport]
@@ -85,7 +86,7 @@ func (c *Client) redeem(ctx context.Context, e Endpoint, r redemption) (*Result,
 // observed makes one call once there is a place for it, and tells Observe.
 func (c *Client) observed(ctx context.Context, e Endpoint, leg string, call func() (*Result, error)) (*Result, error) {
 	start := c.Now()
-	res, err := c.gated(ctx, e.Vendor.Name, call)
+	res, err := c.gated(ctx, e.place(), call)
 	if c.Observe != nil {
 		outcome := OutcomeOK
 		if ve, ok := errors.AsType[*Error](err); ok {
@@ -98,9 +99,9 @@ func (c *Client) observed(ctx context.Context, e Endpoint, leg string, call func
 	return res, err
 }
 
-func (c *Client) gated(ctx context.Context, vendor string, call func() (*Result, error)) (*Result, error) {
+func (c *Client) gated(ctx context.Context, place string, call func() (*Result, error)) (*Result, error) {
 	if c.Calls > 0 {
-		g, err := c.gates.get(vendor, func() (*gate, error) { return newGate(c.Calls), nil })
+		g, err := c.gates.get(place, func() (*gate, error) { return newGate(c.Calls), nil })
 		if err != nil {
 			return nil, err
 		}

@@ -3,10 +3,20 @@
 package vendor
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 )
+
+// place is where the calls of an endpoint are counted: at the vendor, and apart for
+// each host that it has.
+func (e Endpoint) place() string {
+	_, rest, _ := strings.Cut(cmp.Or(e.Target.Endpoints.Token, e.Target.Endpoints.Registration), "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return e.Vendor.Name + " " + host
+}
 
 // gate bounds the calls to one vendor that are under way. One that does not
 // answer then holds a bounded part of the broker, and what does not fit is told
