@@ -48,8 +48,10 @@ const (
 	// ReasonSelectorUnsupported (False): a namespace selector in namespaced mode,
 	// where the operator cannot read namespaces. Fix: list names instead.
 	ReasonSelectorUnsupported = "SelectorUnsupported"
-	// ReasonUnsupported (False): the object asks for something that this release
-	// does not do. Fix: remove the field that the message names.
+	// ReasonUnsupported (False): nobody can register this app: there is no operator,
+	// the vendor authenticates apps by key, or the platform's initial access token
+	// would go to a host that the credential's variables choose. Fix: make an app at
+	// the vendor and name its Secret in secretRef.
 	ReasonUnsupported = "Unsupported"
 )
 
