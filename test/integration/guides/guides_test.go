@@ -191,8 +191,8 @@ func TestGuides_noneIsForgotten(t *testing.T) {
 		"file-source.md",          // test/binary
 		"gitops-argocd.md",        // test/install renders and checks its manifests
 		"gitops-flux.md",          // the same
-		"install.md",              // make e2e
-		"observability.md",        // no commands; test/alerts holds alerts and dashboard
+		"install.md",              // make e2e; test/install renders its charts and values
+		"observability.md",        // its commands need pods; test/install renders its values
 		"redis.md",                // test/binary
 		"rotate-keys.md",          // test/binary and test/integration/binary
 		"self-registration.md",    // no commands; test/redteam

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/oauthbroker/oauth-broker/test/install"
+)
+
+// fenced are the blocks of a language in a guide, in order.
+func fenced(t *testing.T, x install.Tools, guide, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(x.Root, "docs", "guides", guide))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// TestGuides_helm renders what the guide's commands of Helm would install.
+func TestGuides_helm(t *testing.T) {
+	x := tools(t)
+	command := regexp.MustCompile(`(?m)^helm upgrade --install (?:.*\\\n)*.*$`)
+	found := 0
+	for _, c := range command.FindAllString(strings.Join(fenced(t, x, "install.md", "sh"), ""), -1) {
+		found++
+		cmd := exec.CommandContext(t.Context(), "bash", "-euc", strings.Replace(c, "helm upgrade --install", `"$0" template --kube-version `+install.KubeVersion, 1), x.Helm)
+		cmd.Dir = x.Root
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "\nkind: ") {
+			t.Errorf("%v\n%s\n%s", err, c, out)
+		}
+	}
+	if found != 2 {
+		t.Errorf("the guide installs %d charts, want 2", found)
+	}
+}
+
+// TestGuides_values renders the chart with the values that guides tell of.
+func TestGuides_values(t *testing.T) {
+	x := tools(t)
+	for guide, want := range map[string]string{"install.md": "--brand-name=Acme", "observability.md": "kind: PrometheusRule"} {
+		for _, values := range fenced(t, x, guide, "yaml") {
+			values = "publicURL: " + install.PublicURL + "\n" + strings.ReplaceAll(values, "base64,...", "base64,PHN2Zy8+")
+			out, err := x.Template(t.Context(), "oauth-broker", "--values", valuesFile(t, values))
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("%s: no %s (%v) with\n%s", guide, want, err, values)
+			}
+		}
+	}
+}
+
+// TestGuides_patch: the patch for those who use kustomize reaches operator and brokers.
+func TestGuides_patch(t *testing.T) {
+	x := tools(t)
+	patches := fenced(t, x, "rotate-keys.md", "yaml")
+	if len(patches) != 1 {
+		t.Fatalf("the guide has %d patches, want 1", len(patches))
+	}
+	dir := t.TempDir()
+	base, err := filepath.Rel(dir, filepath.Join(x.Root, "config", "samples", "install"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("resources: ["+base+"]\n"+patches[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), x.Kustomize, "build", dir).CombinedOutput()
+	if n := strings.Count(string(out), "- --keyring-kms-url=awskms://"); err != nil || n != 2 {
+		t.Errorf("the flag is in %d Deployments, want 2 (%v)\n%.2000s", n, err, out)
+	}
+}
