@@ -44,7 +44,8 @@ const (
 	reporters = 8
 	// discoverers is how many metadata documents are read at once.
 	discoverers = 4
-	// registrars is how many vendors register, update or delete an app at once.
+	// registrars is how many vendors register, update or delete an app at once; one
+	// namespace has half of them at most.
 	registrars = 8
 	// recorderName is in every event of the operator.
 	recorderName = "oauth-broker-manager"

@@ -57,7 +57,9 @@ type Registrar struct {
 	plans   map[types.NamespacedName]*translate.Registration
 	results map[types.UID]translate.Registered
 	known   map[types.UID]*memory
-	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// underWay counts what is done at the moment, by namespace.
+	underWay map[string]int
+	queue    workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
 // memory is what this process knows of a credential and a later one will not.
@@ -135,8 +137,42 @@ func (r *Registrar) outcome(s *oauthv1alpha1.RegistrationStatus) translate.Regis
 	return out
 }
 
+const (
+	// perNamespace is how many credentials of one namespace are worked on at once: a
+	// tenant whose vendor does not answer must not hold up the others.
+	perNamespace = 4
+	// turnDelay is when one that found no place asks again.
+	turnDelay = 250 * time.Millisecond
+)
+
+// enter takes a place for a credential of a namespace, where there is one.
+func (r *Registrar) enter(namespace string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.underWay == nil {
+		r.underWay = map[string]int{}
+	}
+	if r.underWay[namespace] >= perNamespace {
+		return false
+	}
+	r.underWay[namespace]++
+	return true
+}
+
+func (r *Registrar) leave(namespace string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.underWay[namespace]--; r.underWay[namespace] == 0 {
+		delete(r.underWay, namespace)
+	}
+}
+
 // Reconcile does what is due for one credential.
 func (r *Registrar) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	if !r.enter(request.Namespace) {
+		return reconcile.Result{RequeueAfter: turnDelay}, nil
+	}
+	defer r.leave(request.Namespace)
 	var c oauthv1alpha1.BYOCCredential
 	err := r.Client.Get(ctx, request.NamespacedName, &c)
 	if apierrors.IsNotFound(err) {

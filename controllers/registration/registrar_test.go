@@ -3,11 +3,15 @@
 package registration
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 )
@@ -36,5 +40,53 @@ func TestRegistrar_forgetsWhatIsGone(t *testing.T) {
 	}
 	if len(r.results) != 1 || len(r.known) != 2 || r.known["answered"] == nil {
 		t.Errorf("%d results and %d memories are left over", len(r.results), len(r.known))
+	}
+}
+
+// hanging is an API server that does not answer in some namespaces.
+type hanging struct {
+	client.Client
+	namespace     string
+	arrived, hang chan struct{}
+}
+
+var errAnswered = errors.New("answered")
+
+func (h *hanging) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	if key.Namespace == h.namespace {
+		h.arrived <- struct{}{}
+		<-h.hang
+	}
+	return errAnswered
+}
+
+// TestRegistrar_oneTenantDoesNotHoldUpOthers: a tenant whose credentials all wait
+// for a vendor that does not answer has some of the workers only.
+func TestRegistrar_oneTenantDoesNotHoldUpOthers(t *testing.T) {
+	h := &hanging{namespace: "slow", arrived: make(chan struct{}), hang: make(chan struct{})}
+	r := &Registrar{Client: h, Now: time.Now}
+	ask := func(namespace string, n int) (reconcile.Result, error) {
+		return r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: fmt.Sprint(n)}})
+	}
+	ended := make(chan struct{})
+	for n := range perNamespace {
+		go func() {
+			_, _ = ask("slow", n)
+			ended <- struct{}{}
+		}()
+		<-h.arrived
+	}
+	if got, err := ask("slow", perNamespace); err != nil || got.RequeueAfter <= 0 {
+		t.Errorf("one more: %v, %v", got, err)
+	}
+	if _, err := ask("quick", 0); !errors.Is(err, errAnswered) {
+		t.Errorf("another namespace: %v", err)
+	}
+	close(h.hang)
+	for range perNamespace {
+		<-ended
+	}
+	if len(r.underWay) != 0 {
+		t.Errorf("%v is left over", r.underWay)
 	}
 }
