@@ -139,12 +139,19 @@ return 0`
 // ErrUnavailable means that Redis did not answer before the work began.
 var ErrUnavailable = errors.New("redis is away")
 
+// How long a waiting call pauses before it looks for the answer again, at first
+// and at most: a vendor that hangs keeps many waiting, and all of them ask Redis.
+const (
+	firstLook = 25 * time.Millisecond
+	lastLook  = 400 * time.Millisecond
+)
+
 // Once lets one of all callers with the same key do the work, and gives its
 // answer to the others, and to late ones for as long as keep. An error of the
 // work goes to its caller only; the next one tries itself. lease bounds the work.
 func (r *Redis) Once(ctx context.Context, key string, p Policy, work func() (string, error)) (string, error) {
 	owner := rand.Text()
-	for {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		answer, mine, err := r.claim(ctx, key, owner, p.Lease)
 		switch {
 		case err != nil:
@@ -157,7 +164,7 @@ func (r *Redis) Once(ctx context.Context, key string, p Policy, work func() (str
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
-		case <-time.After(25 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
