@@ -153,7 +153,8 @@ if [ -z "$(ctr -a containerd/c.sock -n k8s.io images ls -q name==oauthbroker.tes
 	(cd "$here/../image" && go run . --root ../cluster --packages ./pause --platforms "linux/$(go env GOARCH)" --tag oauthbroker.test/pause:1 --title pause --out "$run/pause" >/dev/null)
 	"$here/load.sh" "$run"/pause/*.tar
 fi
-# failCgroupV1: a node with version 1 is good enough for a test.
+# failCgroupV1: a node with version 1 is good enough for a test. No image is
+# collected however full the disk is: there is no registry to pull it from again.
 cat >kubelet.yaml <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -168,6 +169,7 @@ tlsCertFile: $run/pki/kubelet.crt
 tlsPrivateKeyFile: $run/pki/kubelet.key
 resolvConf: /etc/resolv.conf
 evictionHard: {nodefs.available: "1%", imagefs.available: "1%"}
+imageGCHighThresholdPercent: 100
 enforceNodeAllocatable: []
 END
 start kubelet "$node/kubelet" --kubeconfig=kubelet.kubeconfig --config=kubelet.yaml --root-dir="$run/kubelet" --hostname-override=node1 --node-ip=10.200.0.1
