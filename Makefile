@@ -90,7 +90,7 @@ test-unit: redis-server ## Run the tests that need no control plane, with the ra
 
 .PHONY: test-integration
 test-integration: controlplane ## Run the tests against a real API server, with the race detector.
-	@$(STEP) 'integration tests' go test -race -count=1 -timeout=15m ./test/integration/...
+	@$(STEP) 'integration tests' go test -race -count=1 -timeout=25m ./test/integration/...
 
 .PHONY: test-modules
 test-modules:
