@@ -184,3 +184,18 @@ func TestRedTeam_K01_ForwardedFor(t *testing.T) {
 		t.Error("another /64 pays for the first")
 	}
 }
+
+// TestRedTeam_K02_Underscore: a header whose name only looks like
+// X-Forwarded-For where - and _ are one is not it, not even of a listed proxy.
+func TestRedTeam_K02_Underscore(t *testing.T) {
+	h := limited(t, broker.Limits{AddressRate: tenAtOnce}, everyone)
+	n := 0
+	start := time.Now()
+	good, _ := exhaust(t, func() *harness.Response {
+		n++
+		return h.Send(http.MethodGet, issuer+"/authorize?client_id=nobody", "", http.Header{
+			"X-Forwarded-For": {"203.0.113.9"}, "X_Forwarded_For": {"198.51.100." + strconv.Itoa(n)}, "X-Forwarded_For": {"198.51.100." + strconv.Itoa(n)},
+		})
+	})
+	wantBurst(t, "made-up addresses in headers of another name", good, time.Since(start))
+}
