@@ -177,7 +177,8 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code, err := l.judge(query)
-	title, text := "Signed in", "You may close this window and go back to the terminal."
+	// The code is not redeemed yet: only the terminal can tell of a success.
+	title, text := "Your part here is done", "The terminal says whether you are signed in. You may close this window."
 	if err != nil {
 		title, text = "The login did not succeed", "The terminal says why. You may close this window."
 	}

@@ -64,7 +64,7 @@ func visit(ctx context.Context, address string) error {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	_, page, err = open(client, r)
-	if err == nil && !strings.Contains(page, "Signed in") {
+	if err == nil && !strings.Contains(page, "Your part here is done") {
 		err = errors.New("the last page is another one")
 	}
 	return err
