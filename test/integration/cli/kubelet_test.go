@@ -16,9 +16,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/install"
@@ -90,10 +92,22 @@ func (w *world) readyPod(name string) {
 	}
 }
 
+// endedPod is one that a rollout stopped and that was not removed yet.
+func (w *world) endedPod(name string) {
+	w.t.Helper()
+	w.readyPod(name)
+	ended := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: name}}
+	patch := []byte(`{"status":{"phase":"Succeeded","conditions":[{"type":"Ready","status":"False","reason":"PodCompleted"}]}}`)
+	if err := plane.Client.Status().Patch(w.t.Context(), ended, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // podsThroughTheAPI: doctor asks the pod what it serves, and explain finds a code
 // in the log of the container before its last restart.
 func (w *world) podsThroughTheAPI() {
 	w.readyPod("oauth-broker-0")
+	w.endedPod("oauth-broker-old")
 	answer, err := w.HTTP().Get(w.PublicURL + "/v1/vendors/acme/authorize?client_id=nobody")
 	if err != nil {
 		w.t.Fatal(err)
@@ -113,7 +127,7 @@ func (w *world) podsThroughTheAPI() {
 		w.t.Errorf("explain: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	r = w.program(kubeconfig).Run("doctor", "--ca-file", w.ca)
-	if r.Code != 0 || !regexp.MustCompile(`OK +pod +pod/oauth-broker-0: serves sequence \d+`).MatchString(r.Stdout) {
+	if r.Code != 0 || !regexp.MustCompile(`OK +pod +pod/oauth-broker-0: serves sequence \d+`).MatchString(r.Stdout) || strings.Contains(r.Stdout, "oauth-broker-old") {
 		w.t.Errorf("doctor: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
