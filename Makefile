@@ -62,7 +62,7 @@ clean: ## Remove bin and dist. Caches stay.
 ##@ Test
 
 .PHONY: test
-test: vet lint test-rules redis-server test-unit controlplane test-integration ## Run vet, lint, unit and integration tests: all but the two suites that need npm.
+test: vet lint test-rules redis-server test-unit controlplane test-integration ## Run vet, lint, unit and integration tests: all but test-operator and the two suites that need npm.
 	@echo '==> all tests passed'
 
 .PHONY: vet
@@ -88,9 +88,16 @@ test-unit: redis-server ## Run the tests that need no control plane, with the ra
 	@$(STEP) 'image tests' go -C hack/image test -timeout=10m ./...
 	@$(STEP) 'alerts and dashboard' go -C test/alerts test -timeout=10m ./...
 
+# The operator's long suites: crashes, outages, registrations, thousands of objects.
+LONG := ^Test(Crash|Outage|Registration|Recovery|Steady|Leader|Collection|Probe|Publish_oneOfThreeThousand)
+
 .PHONY: test-integration
-test-integration: controlplane ## Run the tests against a real API server, with the race detector.
-	@$(STEP) 'integration tests' go test -race -count=1 -timeout=25m ./test/integration/...
+test-integration: controlplane ## Run the tests against a real API server, with the race detector; not the long ones.
+	@$(STEP) 'integration tests' go test -race -count=1 -timeout=25m -skip '$(LONG)' ./test/integration/...
+
+.PHONY: test-operator
+test-operator: controlplane ## Run the long tests of the operator against a real API server, with the race detector (about 8 minutes).
+	@$(STEP) 'operator tests' go test -race -count=1 -timeout=25m -run '$(LONG)' ./test/integration/operator
 
 .PHONY: test-modules
 test-modules:

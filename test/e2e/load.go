@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,7 +50,7 @@ func (s *suite) startLoad(ctx context.Context, mayLose bool) *load {
 				l.logins.Add(1)
 				switch {
 				case err == nil:
-				case mayLose && errors.Is(err, syscall.ECONNRESET):
+				case mayLose && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)):
 					l.mu.Lock()
 					l.lost++
 					l.mu.Unlock()
