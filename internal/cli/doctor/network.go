@@ -62,8 +62,8 @@ func (d *Doctor) pods(ctx context.Context, found map[string]served) {
 	}
 	for i := range pods {
 		p := &pods[i]
-		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
-			continue // of a rollout, or evicted: it ended, and another took its place
+		if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
+			continue // of a rollout, or evicted: it ends or has ended, and another takes its place
 		}
 		if !podReady(p) {
 			d.add(Finding{Check: "pod", Object: "pod/" + p.Name, Level: Problem, Message: "is not ready (" + string(p.Status.Phase) + ")", Fix: fmt.Sprintf("kubectl -n %s describe pod %s; kubectl -n %s logs %s", p.Namespace, p.Name, p.Namespace, p.Name)})
