@@ -4,16 +4,9 @@
 package binary_test
 
 import (
-	"fmt"
-	"log/slog"
 	"os"
 	"testing"
 
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
-
-	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -24,23 +17,6 @@ var (
 	broker, manager string
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	log := logr.FromSlogHandler(slog.DiscardHandler)
-	ctrl.SetLogger(log)
-	klog.SetLogger(log)
-	dir, err := os.MkdirTemp("", "broker-binary-")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		broker, err = binary.Build(controlplane.Root(), dir, "broker")
-	}
-	if err == nil {
-		manager, err = binary.Build(controlplane.Root(), dir, "manager")
-	}
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return controlplane.Main(m, &plane)
+func TestMain(m *testing.M) {
+	os.Exit(controlplane.MainWith(m, &plane, map[string]*string{"broker": &broker, "manager": &manager}))
 }

@@ -16,21 +16,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/test/binary"
 )
 
 // Target is the make target that builds the binaries.
@@ -60,6 +65,28 @@ func Main(m *testing.M, p *Plane) int {
 		_, _ = fmt.Fprintln(os.Stderr, "control plane:", err)
 	}
 	return code
+}
+
+// MainWith is Main for suites that run programs of cmd: it builds each and puts
+// its path at the pointer. The libraries' own logs are discarded.
+func MainWith(m *testing.M, p *Plane, programs map[string]*string) int {
+	log := logr.FromSlogHandler(slog.DiscardHandler)
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	dir, err := os.MkdirTemp("", "oauth-broker-programs-")
+	if err == nil {
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	for name, path := range programs {
+		if err == nil {
+			*path, err = binary.Build(Root(), dir, name)
+		}
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return Main(m, p)
 }
 
 // Start starts a control plane with the CRDs installed.
