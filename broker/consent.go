@@ -26,11 +26,20 @@ import (
 // not disturb each other.
 type consentRequest struct {
 	ask
-	ID     string            `json:"id"`
-	Passed map[string]string `json:"pa,omitempty"`
-	Nonce  string            `json:"no,omitempty"`
+	ID     string
+	Passed map[string]string
+	Nonce  string
 	// CanRemember repeats what the page offered.
-	CanRemember bool `json:"cr,omitempty"`
+	CanRemember bool
+}
+
+// Fields implements seal.Content.
+func (c *consentRequest) Fields(f *seal.Fields) {
+	c.members(f)
+	f.Text("id", &c.ID)
+	f.Map("pa", &c.Passed)
+	f.Text("no", &c.Nonce)
+	f.Bool("cr", &c.CanRemember)
 }
 
 const (
@@ -61,7 +70,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *request, a *authorization
 	// Ids begin with the time, so that the oldest can be dropped.
 	c := consentRequest{ask: a.ask(), ID: strconv.FormatInt(now.UnixMilli(), 36) + rand.Text(), Passed: passed, Nonce: a.params.Get("nonce"), CanRemember: !a.client.SelfRegistered && !a.client.AlwaysConsent}
 	half := rand.Text()
-	sealed, err := r.keys.Seal(seal.Consent, now.Add(consentLife), half, c)
+	sealed, err := r.keys.Seal(seal.Consent, now.Add(consentLife), half, &c)
 	if err != nil {
 		return &redirectError{to: a.back, err: oauth.AsError(err)}
 	}

@@ -18,22 +18,39 @@ import (
 // grantedCode is what the broker's authorization code holds: the vendor's code,
 // not redeemed yet, and all that its redemption needs.
 type grantedCode struct {
-	ID          string                `json:"id"`
-	Binding     runtimeconfig.Binding `json:"b"`
-	Client      string                `json:"cl"`
-	RedirectURI string                `json:"ru"`
-	Challenge   string                `json:"ch"`
-	Scopes      []string              `json:"sc,omitempty"`
-	Resource    []string              `json:"re,omitempty"`
-	Callback    string                `json:"cb"`
-	Verifier    string                `json:"ve"`
-	Nonce       string                `json:"no,omitempty"`
-	Code        string                `json:"co"`
-	Captured    map[string]string     `json:"ca,omitempty"`
+	ID          string
+	Binding     runtimeconfig.Binding
+	Client      string
+	RedirectURI string
+	Challenge   string
+	Scopes      []string
+	Resource    []string
+	Callback    string
+	Verifier    string
+	Nonce       string
+	Code        string
+	Captured    map[string]string
 	// Trace is the context of the trace that the login is.
-	Trace string `json:"tp,omitempty"`
+	Trace string
 	// lifetime of the code, for whoever seals it.
 	lifetime time.Duration
+}
+
+// Fields implements seal.Content.
+func (g *grantedCode) Fields(f *seal.Fields) {
+	f.Text("id", &g.ID)
+	f.Object("b", (*binding)(&g.Binding))
+	f.Text("cl", &g.Client)
+	f.Text("ru", &g.RedirectURI)
+	f.Text("ch", &g.Challenge)
+	f.Texts("sc", &g.Scopes)
+	f.Texts("re", &g.Resource)
+	f.Text("cb", &g.Callback)
+	f.Text("ve", &g.Verifier)
+	f.Text("no", &g.Nonce)
+	f.Text("co", &g.Code)
+	f.Map("ca", &g.Captured)
+	f.Text("tp", &g.Trace)
 }
 
 // redeemCode is the authorization_code grant. The order matters: no failure

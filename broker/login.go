@@ -16,29 +16,68 @@ import (
 // ask is what a client asked for, once it was found good. It is sealed into the
 // consent page and into the login; the names are short because cookies are.
 type ask struct {
-	Binding runtimeconfig.Binding `json:"b"`
-	Client  string                `json:"cl"`
+	Binding runtimeconfig.Binding
+	Client  string
 	// SelfRegistered clients are pinned to what they were at authorize.
-	SelfRegistered bool     `json:"sr,omitempty"`
-	RedirectURI    string   `json:"ru"`
-	State          string   `json:"st,omitempty"`
-	Challenge      string   `json:"ch"`
-	Scopes         []string `json:"sc,omitempty"`
-	Resource       []string `json:"re,omitempty"`
+	SelfRegistered bool
+	RedirectURI    string
+	State          string
+	Challenge      string
+	Scopes         []string
+	Resource       []string
 	// Trace is the context of the trace that the login is.
-	Trace string `json:"tp,omitempty"`
+	Trace string
+}
+
+// members are an ask's part of what it is sealed into. It is not called Fields:
+// whatever embeds an ask has more members.
+func (a *ask) members(f *seal.Fields) {
+	f.Object("b", (*binding)(&a.Binding))
+	f.Text("cl", &a.Client)
+	f.Bool("sr", &a.SelfRegistered)
+	f.Text("ru", &a.RedirectURI)
+	f.Text("st", &a.State)
+	f.Text("ch", &a.Challenge)
+	f.Texts("sc", &a.Scopes)
+	f.Texts("re", &a.Resource)
+	f.Text("tp", &a.Trace)
+}
+
+// binding is a runtimeconfig.Binding as it is sealed.
+type binding runtimeconfig.Binding
+
+// Fields implements seal.Content.
+func (b *binding) Fields(f *seal.Fields) {
+	f.Text("v", &b.Vendor)
+	f.Text("i", &b.Issuer)
+	f.Text("s", (*string)(&b.Source))
+	f.Text("n", &b.Namespace)
+	f.Text("c", &b.Name)
+	f.Text("u", &b.UID)
+	f.Text("a", &b.ClientID)
+	f.Text("t", &b.Target)
 }
 
 // login is one login in flight. It travels in a sealed cookie of the browser.
 type login struct {
 	ask
-	ID string `json:"id"`
+	ID string
 	// Callback is the path of the redirect URI that the vendor was given.
-	Callback string `json:"cb"`
+	Callback string
 	// Verifier and Nonce are the broker's own, for the vendor.
-	Verifier string    `json:"ve"`
-	Nonce    string    `json:"no,omitempty"`
-	Expires  time.Time `json:"ex"`
+	Verifier string
+	Nonce    string
+	Expires  time.Time
+}
+
+// Fields implements seal.Content.
+func (l *login) Fields(f *seal.Fields) {
+	l.members(f)
+	f.Text("id", &l.ID)
+	f.Text("cb", &l.Callback)
+	f.Text("ve", &l.Verifier)
+	f.Text("no", &l.Nonce)
+	f.Time("ex", &l.Expires)
 }
 
 const (

@@ -54,10 +54,7 @@ func (s *Server) startLogin(w http.ResponseWriter, r *request, o *outbound) (str
 	}
 	state := l.ID
 	if !v.Authorize.HandleState {
-		var err error
-		if state, err = r.keys.SignState(seal.State{ID: l.ID, Vendor: v.Name, Expires: l.Expires}); err != nil {
-			return "", err
-		}
+		state = r.keys.SignState(seal.State{ID: l.ID, Vendor: v.Name, Expires: l.Expires})
 	}
 	location, err := o.endpoint.AuthorizeURL(vendor.AuthorizeRequest{
 		RedirectURI: s.PublicURL + l.Callback, State: state, Scopes: l.Scopes, Resource: l.Resource,

@@ -17,19 +17,32 @@ import (
 
 // grant is what the broker's refresh token holds.
 type grant struct {
-	Binding  runtimeconfig.Binding `json:"b"`
-	Client   string                `json:"cl"`
-	Scopes   []string              `json:"sc,omitempty"`
-	Resource []string              `json:"re,omitempty"`
-	Callback string                `json:"cb,omitempty"`
-	Subject  string                `json:"su,omitempty"`
-	Token    string                `json:"rt"`
+	Binding  runtimeconfig.Binding
+	Client   string
+	Scopes   []string
+	Resource []string
+	Callback string
+	Subject  string
+	Token    string
 	// Family is the same for all refresh tokens of one login.
-	Family string `json:"fa,omitempty"`
+	Family string
 	// Step counts how often the refresh token was replaced in this family.
-	Step int64 `json:"sp,omitempty"`
+	Step int64
 	// raw is true for a refresh token of the vendor's own.
 	raw bool
+}
+
+// Fields implements seal.Content.
+func (g *grant) Fields(f *seal.Fields) {
+	f.Object("b", (*binding)(&g.Binding))
+	f.Text("cl", &g.Client)
+	f.Texts("sc", &g.Scopes)
+	f.Texts("re", &g.Resource)
+	f.Text("cb", &g.Callback)
+	f.Text("su", &g.Subject)
+	f.Text("rt", &g.Token)
+	f.Text("fa", &g.Family)
+	f.Int("sp", &g.Step)
 }
 
 // grantResult is a successful exchange on its way to the client.

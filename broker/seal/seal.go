@@ -178,16 +178,24 @@ func find(keys []key, id string) (key, bool) {
 // expiryBytes is the length of the expiry before the content.
 const expiryBytes = 8
 
+// usualBytes is what most sealed contents fit into.
+const usualBytes = 1 << 10
+
 // Seal seals v until expires. context is bound to it: Open must give the same.
+// What is sealed is v as JSON; a Content is spared reflection.
 func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return "", fmt.Errorf("sealing: %w", err)
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, usualBytes), uint64(max(expires.Unix(), 0)))
+	if c, ok := v.(Content); ok {
+		plain = appendContent(plain, c)
+	} else {
+		body, err := json.Marshal(v)
+		if err != nil {
+			return "", fmt.Errorf("sealing: %w", err)
+		}
+		plain = append(plain, body...)
 	}
 	k := sealing(r.list(p), r.now())
 	aead := k.aead[p]
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, expiryBytes+len(body)), uint64(max(expires.Unix(), 0)))
-	plain = append(plain, body...)
 	sealed := aead.Seal(make([]byte, 0, len(plain)+aead.Overhead()), nil, plain, additional(p, k.id, context))
 	out := make([]byte, 0, len(p)+len(k.id)+2+base64.RawURLEncoding.EncodedLen(len(sealed)))
 	out = append(append(append(append(out, p...), '.'), k.id...), '.')
@@ -209,13 +217,16 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 	if err != nil {
 		return ErrMalformed
 	}
-	plain, err := k.aead[p].Open(nil, nil, raw, additional(p, id, context))
+	plain, err := k.aead[p].Open(raw[:0], nil, raw, additional(p, id, context))
 	if err != nil || len(plain) < expiryBytes {
 		return ErrMalformed
 	}
 	expires := binary.BigEndian.Uint64(plain)
 	if now := r.now().Unix(); now < 0 || expires <= uint64(now) {
 		return ErrExpired
+	}
+	if c, ok := v.(Content); ok {
+		return readContent(string(plain[expiryBytes:]), c)
 	}
 	if err := json.Unmarshal(plain[expiryBytes:], v); err != nil {
 		return ErrMalformed
@@ -262,5 +273,7 @@ func IsSealed(s string) bool {
 }
 
 func additional(p Purpose, id, context string) []byte {
-	return []byte(string(p) + "\x00" + id + "\x00" + context)
+	b := make([]byte, 0, len(p)+len(id)+len(context)+2)
+	b = append(append(append(append(b, p...), 0), id...), 0)
+	return append(b, context...)
 }

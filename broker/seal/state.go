@@ -6,8 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -28,9 +26,16 @@ type State struct {
 }
 
 type stateClaims struct {
-	Vendor  string `json:"v"`
-	Expires int64  `json:"exp"`
-	ID      string `json:"jti"`
+	Vendor  string
+	Expires int64
+	ID      string
+}
+
+// Fields implements Content.
+func (c *stateClaims) Fields(f *Fields) {
+	f.Text("v", &c.Vendor)
+	f.Int("exp", &c.Expires)
+	f.Text("jti", &c.ID)
 }
 
 // maxStateBytes bounds what is looked at; our own have at most 256.
@@ -42,16 +47,13 @@ func stateHeader(keyID string) string {
 }
 
 // SignState writes s as a JWT (HS256) of at most 256 bytes.
-func (r *Ring) SignState(s State) (string, error) {
-	claims, err := json.Marshal(stateClaims{Vendor: s.Vendor, Expires: s.Expires.Unix(), ID: s.ID})
-	if err != nil {
-		return "", fmt.Errorf("signing state: %w", err)
-	}
+func (r *Ring) SignState(s State) string {
+	claims := appendContent(make([]byte, 0, 128), &stateClaims{Vendor: s.Vendor, Expires: s.Expires.Unix(), ID: s.ID})
 	k := sealing(r.flow, r.now())
 	b := append(append(make([]byte, 0, 256), k.stateHeader...), '.')
 	b = base64.RawURLEncoding.AppendEncode(b, claims)
 	signature := k.signature(b)
-	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), signature)), nil
+	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), signature))
 }
 
 func (k *key) signature(signed []byte) []byte {
@@ -89,7 +91,7 @@ func (r *Ring) VerifyState(token string) (State, error) {
 func (r *Ring) readState(claims string, encoding *base64.Encoding) (State, error) {
 	var c stateClaims
 	b, err := encoding.DecodeString(claims)
-	if err != nil || json.Unmarshal(b, &c) != nil || c.ID == "" || c.Vendor == "" || c.Expires == 0 {
+	if err != nil || readContent(string(b), &c) != nil || c.ID == "" || c.Vendor == "" || c.Expires == 0 {
 		return State{}, ErrMalformed
 	}
 	s := State{ID: c.ID, Vendor: c.Vendor, Expires: time.Unix(c.Expires, 0)}

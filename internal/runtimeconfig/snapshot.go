@@ -274,17 +274,17 @@ func (s *Snapshot) Bound(b Binding) (*Credential, error) {
 // Binding identifies the credential of a login. It is sealed into everything
 // in flight, and later steps use exactly it or fail.
 type Binding struct {
-	Vendor    string `json:"v"`
-	Issuer    string `json:"i,omitempty"`
-	Source    Source `json:"s"`
-	Namespace string `json:"n,omitempty"`
-	Name      string `json:"c,omitempty"`
-	UID       string `json:"u"`
-	ClientID  string `json:"a"`
+	Vendor    string
+	Issuer    string
+	Source    Source
+	Namespace string
+	Name      string
+	UID       string
+	ClientID  string
 	// Target is a digest of where tokens are redeemed, for credentials whose own
 	// variables decide it: a tenant that changes them starts anew. A vendor's own
 	// move to another URL signs nobody out.
-	Target string `json:"t,omitempty"`
+	Target string
 }
 
 // NewBinding binds to credential c of vendor v.

@@ -45,7 +45,7 @@ func TestRedTeam_F02_VerifierWithoutChallenge(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	code, err := h.Ring().Seal(seal.Code, h.Clock.Now().Add(time.Minute), "", map[string]any{
 		"id": rand.Text(), "cl": harness.PublicClient, "ru": harness.RedirectURI, "ch": "", "cb": "/v1/callback", "co": "vendor-code-x",
-		"b": runtimeconfig.Binding{Vendor: "acme", Issuer: h.Fake.Issuer(), Source: runtimeconfig.SourceShared, UID: "uid-acme", ClientID: harness.App},
+		"b": map[string]string{"v": "acme", "i": h.Fake.Issuer(), "s": string(runtimeconfig.SourceShared), "u": "uid-acme", "a": harness.App},
 	})
 	if err != nil {
 		t.Fatal(err)
