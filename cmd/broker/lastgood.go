@@ -69,16 +69,18 @@ func (l *lastGood) Run(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		var pause time.Duration // none at the end
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			pause = lastGoodPause
+		}
+		pause, last := lastGoodPause, ctx.Err() != nil // asked once: both may have happened
+		if last {
+			pause = 0
 		}
 		if err := l.renew(pause); err != nil {
 			l.log.ErrorContext(ctx, "last good configuration not written again", "error", err)
 		}
-		if ctx.Err() != nil {
+		if last {
 			return
 		}
 	}
