@@ -25,9 +25,9 @@ const rereads = 3
 // problem that is logged here; only trouble with the API server is an error.
 func (s *Source) take(ctx context.Context, object *corev1.Secret) error {
 	for range rereads {
-		if s.stale(object) {
+		if s.loaded && s.index.uid == string(object.UID) && s.index.resourceVersion == object.ResourceVersion {
 			s.OnCurrent()
-			return nil
+			return nil // it was looked at already
 		}
 		err := s.load(ctx, object)
 		if err == nil {
@@ -51,30 +51,20 @@ func (s *Source) take(ctx context.Context, object *corev1.Secret) error {
 	return nil
 }
 
-// stale tells whether a version was looked at already, or is an earlier one
-// that a lagging watch cache gave.
-func (s *Source) stale(object *corev1.Secret) bool {
-	if s.index.uid != string(object.UID) {
-		return false
-	}
-	if s.index.resourceVersion == object.ResourceVersion {
-		return s.loaded
-	}
-	index, err := runtimeconfig.DecodeIndex(object.Data[runtimeconfig.IndexDataKey])
-	return err == nil && s.loaded && index.Sequence < s.index.sequence
-}
-
 func (s *Source) load(ctx context.Context, object *corev1.Secret) error {
+	index, err := runtimeconfig.DecodeIndex(object.Data[runtimeconfig.IndexDataKey])
+	if err == nil && s.loaded && s.index.uid == string(object.UID) && index.Sequence < s.index.sequence {
+		return nil // an earlier version, from a watch cache that lags behind
+	}
 	s.loaded = false
 	s.index.uid, s.index.resourceVersion = string(object.UID), object.ResourceVersion
-	index, err := runtimeconfig.DecodeIndex(object.Data[runtimeconfig.IndexDataKey])
 	if err != nil {
 		return &problem{ProblemMalformed, err}
 	}
 	if s.current != nil && s.current.Sequence == index.Sequence && s.current.Revision == index.Revision() {
 		s.index.sequence, s.loaded = index.Sequence, true
-		s.keep(ctx, index, nil) // what was restored is current: it is young again
-		return nil              // only what concerns the publisher changed
+		s.keep(ctx, index) // what was restored is current: it is young again
+		return nil         // only what concerns the publisher changed
 	}
 	got, err := s.fetch(ctx, index.Missing(s.current))
 	if err != nil {
@@ -86,7 +76,7 @@ func (s *Source) load(ctx context.Context, object *corev1.Secret) error {
 	}
 	s.index.sequence, s.loaded = index.Sequence, true
 	s.serve(ctx, snapshot)
-	s.keep(ctx, index, got)
+	s.keep(ctx, index)
 	return nil
 }
 
@@ -126,21 +116,12 @@ func (s *Source) fetch(ctx context.Context, names []string) (map[string][]byte, 
 	return got, nil
 }
 
-// keep saves the document as the last good one.
-func (s *Source) keep(ctx context.Context, index runtimeconfig.Index, got map[string][]byte) {
+// keep saves the document that is served as the last good one.
+func (s *Source) keep(ctx context.Context, index runtimeconfig.Index) {
 	if s.Save == nil {
 		return
 	}
-	all := make(map[string][]byte, len(index.Shards))
-	for _, ref := range index.Shards {
-		if content, ok := got[ref.Name]; ok {
-			all[ref.Name] = content
-		} else {
-			all[ref.Name] = s.shards[ref.Name]
-		}
-	}
-	s.shards = all
-	if err := s.Save(index, all); err != nil {
+	if err := s.Save(index, s.current.Contents()); err != nil {
 		s.problem(ctx, &problem{ProblemLastGood, fmt.Errorf("keeping the last good document: %w", err)})
 	}
 }
@@ -159,7 +140,6 @@ func (s *Source) restore(ctx context.Context) {
 		s.problem(ctx, &problem{ProblemLastGood, fmt.Errorf("restoring the last good document: %w", err)})
 		return
 	}
-	s.shards = shards
 	s.Log.WarnContext(ctx, "the last good configuration is served until the published one can be read")
 	s.serve(ctx, snapshot)
 }

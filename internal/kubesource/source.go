@@ -85,8 +85,6 @@ type Source struct {
 	// index is the version that was last looked at, loaded whether it loaded.
 	index  seen
 	loaded bool
-	// shards are the contents of the current document, for Save.
-	shards map[string][]byte
 }
 
 // seen is one version of the index Secret.

@@ -7,7 +7,8 @@
 // every decision made: the broker looks things up and never interprets a
 // manifest. It is published as Items spread over Shards, named by one Index
 // (see wire.go). Load turns Index and Shards into a Snapshot: immutable,
-// indexed, swapped as a whole.
+// indexed, swapped as a whole. A Snapshot shares with the one before it all that
+// did not change, down to the parts of its look-ups (load.go, change.go, table.go).
 //
 // Compatibility: a broker reads every document of its Format, and refuses
 // unknown members, so that an operator that is newer than its brokers is

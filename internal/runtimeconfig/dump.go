@@ -41,7 +41,7 @@ func (s *Snapshot) Dump() Dump {
 	d := Dump{Sequence: s.Sequence, Revision: s.Revision, LoadedAt: s.LoadedAt,
 		Vendors: []DumpVendor{}, Credentials: []DumpCredential{}, Clients: []Client{}}
 	for _, name := range s.VendorNames() {
-		v := s.vendors[name]
+		v := s.vendors.get(name)
 		d.Vendors = append(d.Vendors, DumpVendor{Vendor: *v, InitialAccessToken: mark(!v.Registration.InitialAccessToken.Empty())})
 	}
 	add := func(c *Credential) {
@@ -49,14 +49,14 @@ func (s *Snapshot) Dump() Dump {
 			Credential: *c, ClientSecret: mark(!c.ClientSecret.Empty()), PrivateKey: mark(!c.PrivateKey.Empty()),
 		})
 	}
-	for _, c := range s.platform {
+	for _, c := range s.platform.all() {
 		add(c)
 	}
-	for _, c := range s.byoc {
+	for _, c := range s.byoc.all() {
 		add(c)
 	}
 	slices.SortFunc(d.Credentials, func(a, b DumpCredential) int { return strings.Compare(a.Display(), b.Display()) })
-	for _, c := range s.clients {
+	for _, c := range s.clients.all() {
 		shown := *c
 		shown.SecretSHA256 = slices.Repeat([]string{redacted}, len(c.SecretSHA256))
 		d.Clients = append(d.Clients, shown)

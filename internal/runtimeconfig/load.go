@@ -5,57 +5,153 @@ package runtimeconfig
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Missing lists the shards of i that prev did not load yet; prev may be nil.
 func (i Index) Missing(prev *Snapshot) []string {
 	var names []string
-	for _, s := range i.Shards {
-		if prev == nil || prev.parsed[s.Name] == nil {
-			names = append(names, s.Name)
+	for _, ref := range i.Shards {
+		if prev.known(ref) == nil {
+			names = append(names, ref.Name)
 		}
 	}
 	return names
+}
+
+// known is a shard that s has loaded, if it stands where ref says.
+func (s *Snapshot) known(ref ShardRef) *loaded {
+	if s == nil {
+		return nil
+	}
+	if l := s.shards[ref.Name]; l != nil && l.prefix == ref.Prefix {
+		return l
+	}
+	return nil
+}
+
+// Contents are the shards as they were loaded, by name.
+func (s *Snapshot) Contents() map[string][]byte {
+	all := make(map[string][]byte, len(s.shards))
+	for name, l := range s.shards {
+		all[name] = l.content
+	}
+	return all
 }
 
 // Load makes the snapshot of an index. shards holds the content of at least
 // the shards that Missing names; the others are taken from prev, which may be
 // nil. Every shard is checked against its name (an HMAC of its content) and
 // every item against its place. On an error prev stays good.
+//
+// The work is that of what changed: shards that prev has are not looked at, and
+// of a new shard the items that stand in prev's as they are, byte for byte, are
+// the same objects in the new snapshot. The result is what it would be without prev.
 func Load(i Index, shards map[string][]byte, prev *Snapshot, o Options) (*Snapshot, error) {
-	s := newSnapshot(i.Revision(), i.Sequence, o)
-	if prev != nil {
-		s.makeRoom(prev)
+	if err := i.checkPrefixes(); err != nil {
+		return nil, err
 	}
-	s.parsed = make(map[string]map[string]entry, len(i.Shards))
+	if prev == nil {
+		prev = &Snapshot{}
+	}
+	s := &Snapshot{Revision: i.Revision(), Sequence: i.Sequence, LoadedAt: o.Now(), shards: make(map[string]*loaded, len(i.Shards))}
+	var fresh []ShardRef
 	for _, ref := range i.Shards {
-		entries, err := shardEntries(i, ref, shards, prev)
+		if l := prev.known(ref); l != nil {
+			s.shards[ref.Name] = l
+		} else {
+			fresh = append(fresh, ref)
+		}
+	}
+	var gone []*loaded
+	for name, l := range prev.shards {
+		if s.shards[name] == nil {
+			gone = append(gone, l)
+		}
+	}
+	var before, now []placed
+	for _, l := range gone {
+		before = append(before, l.entries...)
+	}
+	for _, ref := range fresh {
+		l, err := i.loadShard(ref, shards, gone)
 		if err != nil {
 			return nil, fmt.Errorf("shard %s: %w", ref.Name, err)
 		}
-		s.parsed[ref.Name] = entries
+		s.shards[ref.Name] = l
+		now = append(now, l.entries...)
 	}
-	// Entries are shared with prev: both are immutable.
-	for _, add := range []func(entry) error{s.addVendor, s.addCredential, s.addClient} {
-		for _, entries := range s.parsed {
-			for _, e := range entries {
-				if err := add(e); err != nil {
-					return nil, err
-				}
-			}
-		}
+	c, err := changeOf(prev, before, now)
+	if err != nil {
+		return nil, err
 	}
-	s.addEnvironment(o.LookupEnv)
+	if err := c.finish(s, o.LookupEnv); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
-func shardEntries(i Index, ref ShardRef, shards map[string][]byte, prev *Snapshot) (map[string]entry, error) {
-	if prev != nil {
-		if e := prev.parsed[ref.Name]; e != nil {
-			return e, nil
+// checkPrefixes holds the shards apart: each item has one place, so none is
+// there twice.
+func (i Index) checkPrefixes() error {
+	for n := 1; n < len(i.Shards); n++ {
+		a, b := i.Shards[n-1], i.Shards[n]
+		if a.Prefix >= b.Prefix || strings.HasPrefix(b.Prefix, a.Prefix) {
+			return fmt.Errorf("shards %s and %s of the index overlap or are not sorted", a.Name, b.Name)
 		}
 	}
+	return nil
+}
+
+// changeOf removes what is no more and adds what is new. Entries that stayed are
+// the same pointers.
+func changeOf(prev *Snapshot, before, now []placed) (*change, error) {
+	removed, added := difference(before, now)
+	var more counts
+	for _, e := range added {
+		e.do(func(*Vendor) { more.vendors++ }, func(*Credential) { more.credentials++ }, func(*Client) { more.clients++ })
+	}
+	c := newChange(prev, more)
+	for _, e := range removed {
+		e.do(c.removeVendor, c.removeCredential, c.removeClient)
+	}
+	var err error
+	note := func(e error) {
+		if err == nil {
+			err = e
+		}
+	}
+	for _, e := range added {
+		e.do(func(v *Vendor) { note(c.addVendor(v)) }, nil, nil)
+	}
+	for _, e := range added {
+		e.do(nil, func(x *Credential) { note(c.addCredential(x)) }, func(x *Client) { note(c.addClient(x)) })
+	}
+	return c, err
+}
+
+// difference tells what is in one list only.
+func difference(before, now []placed) (removed, added []placed) {
+	byID := func(a, b placed) int { return strings.Compare(a.id, b.id) }
+	slices.SortFunc(before, byID)
+	slices.SortFunc(now, byID)
+	for len(before) > 0 && len(now) > 0 {
+		switch {
+		case before[0].entry == now[0].entry:
+			before, now = before[1:], now[1:]
+		case byID(before[0], now[0]) <= 0: // of equal ids both differ
+			removed, before = append(removed, before[0]), before[1:]
+		default:
+			added, now = append(added, now[0]), now[1:]
+		}
+	}
+	return append(removed, before...), append(added, now...)
+}
+
+// loadShard reads a shard; gone are those of the snapshot before that the index
+// no longer names.
+func (i Index) loadShard(ref ShardRef, shards map[string][]byte, gone []*loaded) (*loaded, error) {
 	content, ok := shards[ref.Name]
 	if !ok {
 		return nil, errors.New("content is missing")
@@ -63,21 +159,32 @@ func shardEntries(i Index, ref ShardRef, shards map[string][]byte, prev *Snapsho
 	if ShardName(i.NameKey, content) != ref.Name {
 		return nil, errors.New("content does not match the name")
 	}
-	items, err := DecodeShard(content)
+	entries, err := readShard(content, related(gone, ref.Prefix))
 	if err != nil {
 		return nil, err
 	}
-	entries := make(map[string]entry, len(items))
-	for n, it := range items {
-		if !strings.HasPrefix(Hash(it.ID), ref.Prefix) {
+	for n, e := range entries {
+		if !e.under(ref.Prefix) {
 			return nil, fmt.Errorf("item %d is in the wrong shard", n)
 		}
-		if _, twice := entries[it.ID]; twice {
-			return nil, fmt.Errorf("item %d is there twice", n)
-		}
-		if entries[it.ID], err = decodeItem(it); err != nil {
-			return nil, fmt.Errorf("item %d: %w", n, err)
+		if n > 0 && entries[n-1].id >= e.id {
+			return nil, fmt.Errorf("item %d is there twice or not in order", n)
 		}
 	}
-	return entries, nil
+	return &loaded{prefix: ref.Prefix, content: content, entries: entries}, nil
+}
+
+// related are the entries that may be in the shard of a prefix, sorted by id.
+func related(gone []*loaded, prefix string) []placed {
+	var all []placed
+	shards := 0
+	for _, l := range gone {
+		if strings.HasPrefix(l.prefix, prefix) || strings.HasPrefix(prefix, l.prefix) {
+			all, shards = append(all, l.entries...), shards+1
+		}
+	}
+	if shards > 1 {
+		slices.SortFunc(all, func(a, b placed) int { return strings.Compare(a.id, b.id) })
+	}
+	return all
 }

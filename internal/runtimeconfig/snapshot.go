@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // Snapshot is an immutable, indexed Document. Everything reachable from it is
@@ -23,12 +21,12 @@ type Snapshot struct {
 	// LoadedAt is when the snapshot was made.
 	LoadedAt time.Time
 
-	vendors  map[string]*Vendor
-	clients  map[string]*Client
-	byoc     map[[2]string]*Credential   // namespace, name
-	defaults map[[2]string]*Credential   // namespace, vendor
-	platform map[string]*Credential      // vendor: shared, else environment
-	parsed   map[string]map[string]entry // shard name -> entries, for reuse by the next Load
+	vendors  table[string, *Vendor]
+	clients  table[string, *Client]
+	byoc     table[[2]string, *Credential] // namespace, name
+	defaults table[[2]string, *Credential] // namespace, vendor
+	platform table[string, *Credential]    // vendor: shared, else environment
+	shards   map[string]*loaded            // by name, for the next Load; nil where it is of no index
 }
 
 // Errors of Choose.
@@ -50,141 +48,39 @@ type Options struct {
 // NewSnapshot indexes d. It returns an error for a document that contradicts
 // itself: two objects of one name, or a credential of an unknown vendor.
 func NewSnapshot(d Document, revision string, sequence int64, o Options) (*Snapshot, error) {
-	s := newSnapshot(revision, sequence, o)
+	c := newChange(&Snapshot{}, counts{len(d.Vendors), len(d.Credentials), len(d.Clients)})
 	for i := range d.Vendors {
-		if err := s.addVendor(entry{vendor: &d.Vendors[i]}); err != nil {
+		if err := c.addVendor(&d.Vendors[i]); err != nil {
 			return nil, err
 		}
 	}
 	for i := range d.Credentials {
-		if err := s.addCredential(entry{credential: &d.Credentials[i]}); err != nil {
+		if err := c.addCredential(&d.Credentials[i]); err != nil {
 			return nil, err
 		}
 	}
 	for i := range d.Clients {
-		if err := s.addClient(entry{client: &d.Clients[i]}); err != nil {
+		if err := c.addClient(&d.Clients[i]); err != nil {
 			return nil, err
 		}
 	}
-	s.addEnvironment(o.LookupEnv)
+	s := &Snapshot{Sequence: sequence, Revision: revision, LoadedAt: o.Now()}
+	if err := c.finish(s, o.LookupEnv); err != nil {
+		return nil, err
+	}
 	return s, nil
-}
-
-func newSnapshot(revision string, sequence int64, o Options) *Snapshot {
-	return &Snapshot{
-		Sequence: sequence, Revision: revision, LoadedAt: o.Now(),
-		vendors: map[string]*Vendor{}, clients: map[string]*Client{}, platform: map[string]*Credential{},
-		byoc: map[[2]string]*Credential{}, defaults: map[[2]string]*Credential{},
-	}
-}
-
-// makeRoom is for as many objects as prev has: maps that grow are filled twice.
-func (s *Snapshot) makeRoom(prev *Snapshot) {
-	s.vendors = make(map[string]*Vendor, len(prev.vendors))
-	s.clients = make(map[string]*Client, len(prev.clients))
-	s.byoc = make(map[[2]string]*Credential, len(prev.byoc))
-	s.defaults = make(map[[2]string]*Credential, len(prev.defaults))
-}
-
-// addVendor adds the vendor of an entry that has one. All are added before the
-// credentials.
-func (s *Snapshot) addVendor(e entry) error {
-	v := e.vendor
-	if v == nil {
-		return nil
-	}
-	if err := v.validate(); err != nil {
-		return fmt.Errorf("vendor %q: %w", v.Name, err)
-	}
-	if s.vendors[v.Name] != nil {
-		return fmt.Errorf("vendor %q is there twice", v.Name)
-	}
-	s.vendors[v.Name] = v
-	return nil
-}
-
-func (s *Snapshot) addClient(e entry) error {
-	c := e.client
-	if c == nil {
-		return nil
-	}
-	if err := c.validate(); err != nil {
-		return fmt.Errorf("client %q: %w", c.ID, err)
-	}
-	if s.clients[c.ID] != nil {
-		return fmt.Errorf("client %q is there twice", c.ID)
-	}
-	s.clients[c.ID] = c
-	return nil
-}
-
-func (s *Snapshot) addCredential(e entry) error {
-	c := e.credential
-	if c == nil {
-		return nil
-	}
-	if err := c.validate(); err != nil {
-		return fmt.Errorf("credential %s: %w", c.Display(), err)
-	}
-	if s.vendors[c.Vendor] == nil {
-		return fmt.Errorf("credential %s names the unknown vendor %q", c.Display(), c.Vendor)
-	}
-	if c.Source == SourceShared {
-		if s.platform[c.Vendor] != nil {
-			return fmt.Errorf("vendor %q has two shared credentials", c.Vendor)
-		}
-		s.platform[c.Vendor] = c
-		return nil
-	}
-	key := [2]string{c.Namespace, c.Name}
-	if s.byoc[key] != nil {
-		return fmt.Errorf("credential %s is there twice", c.Display())
-	}
-	s.byoc[key] = c
-	if !c.Default {
-		return nil
-	}
-	slot := [2]string{c.Namespace, c.Vendor}
-	if s.defaults[slot] != nil {
-		return fmt.Errorf("namespace %q has two default credentials for vendor %q", c.Namespace, c.Vendor)
-	}
-	s.defaults[slot] = c
-	return nil
-}
-
-// addEnvironment makes a credential of each vendor's environment variables
-// where there is no shared credential.
-func (s *Snapshot) addEnvironment(lookup func(string) (string, bool)) {
-	for name, v := range s.vendors {
-		if v.Environment == nil || s.platform[name] != nil {
-			continue
-		}
-		c := &Credential{Source: SourceEnvironment, UID: v.UID, Vendor: name}
-		if lookup != nil {
-			c.ClientID, _ = lookup(v.Environment.ClientIDVariable)
-			value, _ := lookup(v.Environment.ClientSecretVariable)
-			c.ClientSecret = secret.New(value)
-		}
-		switch {
-		case c.ClientID == "":
-			c.NotReady = "environment variable " + v.Environment.ClientIDVariable + " is not set at the broker"
-		case c.ClientSecret.Empty() && v.ClientAuth.Method != AuthNone:
-			c.NotReady = "environment variable " + v.Environment.ClientSecretVariable + " is not set at the broker"
-		}
-		s.platform[name] = c
-	}
 }
 
 // Vendor finds a vendor by name.
 func (s *Snapshot) Vendor(name string) (*Vendor, bool) {
-	v, ok := s.vendors[name]
-	return v, ok
+	v := s.vendors.get(name)
+	return v, v != nil
 }
 
 // VendorNames lists the vendors, sorted.
 func (s *Snapshot) VendorNames() []string {
-	names := make([]string, 0, len(s.vendors))
-	for n := range s.vendors {
+	names := make([]string, 0, s.vendors.size)
+	for n := range s.vendors.all() {
 		names = append(names, n)
 	}
 	slices.Sort(names)
@@ -193,13 +89,13 @@ func (s *Snapshot) VendorNames() []string {
 
 // Counts tells how many vendors, credentials and clients there are.
 func (s *Snapshot) Counts() (vendors, credentials, clients int) {
-	return len(s.vendors), len(s.byoc) + len(s.platform), len(s.clients)
+	return s.vendors.size, s.byoc.size + s.platform.size, s.clients.size
 }
 
 // Client finds a registered client by id.
 func (s *Snapshot) Client(id string) (*Client, bool) {
-	c, ok := s.clients[id]
-	return c, ok
+	c := s.clients.get(id)
+	return c, c != nil
 }
 
 // Choose picks the credential for a client at a vendor: the namespace's own
@@ -207,15 +103,15 @@ func (s *Snapshot) Client(id string) (*Client, bool) {
 // name of another namespace's credential looks like one that does not exist. A
 // credential that is not ready is returned along with ErrCredentialNotReady.
 func (s *Snapshot) Choose(c *Client, v *Vendor, name string) (*Credential, error) {
-	cred := s.defaults[[2]string{c.Namespace, v.Name}]
+	cred := s.defaults.get([2]string{c.Namespace, v.Name})
 	if name != "" {
-		cred = s.byoc[[2]string{c.Namespace, name}]
+		cred = s.byoc.get([2]string{c.Namespace, name})
 		if cred == nil || cred.Vendor != v.Name {
 			return nil, ErrNoCredential
 		}
 	}
 	if cred == nil && s.MayUseShared(c, v) {
-		cred = s.platform[v.Name]
+		cred = s.platform.get(v.Name)
 	}
 	if cred == nil {
 		return nil, ErrNoCredential
@@ -255,17 +151,17 @@ func (s *Snapshot) Trusts(c *Client, v *Vendor) bool {
 func (s *Snapshot) Bound(b Binding) (*Credential, error) {
 	var c *Credential
 	if b.Source == SourceBYOC {
-		c = s.byoc[[2]string{b.Namespace, b.Name}]
+		c = s.byoc.get([2]string{b.Namespace, b.Name})
 	} else {
-		c = s.platform[b.Vendor]
+		c = s.platform.get(b.Vendor)
 	}
-	if c == nil || s.vendors[c.Vendor] == nil {
+	if c == nil || s.vendors.get(c.Vendor) == nil {
 		return nil, ErrNoCredential
 	}
 	if c.NotReady != "" && c.Source == b.Source && c.UID == b.UID && c.Vendor == b.Vendor {
 		return c, ErrCredentialNotReady
 	}
-	if NewBinding(s.vendors[c.Vendor], c) != b {
+	if NewBinding(s.vendors.get(c.Vendor), c) != b {
 		return nil, ErrNoCredential
 	}
 	return c, nil

@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // Names of the published objects.
@@ -198,8 +196,10 @@ func ShardName(nameKey, content []byte) string {
 // Revision names the content of an index: equal shards, equal revision.
 func (i Index) Revision() string {
 	h := hmac.New(sha256.New, i.NameKey)
+	var line []byte
 	for _, s := range i.Shards {
-		_, _ = io.WriteString(h, s.Name+"\n")
+		line = append(append(line[:0], s.Name...), '\n')
+		h.Write(line)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
@@ -225,55 +225,6 @@ func strict(b []byte, v any) error {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("trailing bytes")
-	}
-	return nil
-}
-
-// entry is a decoded item.
-type entry struct {
-	vendor     *Vendor
-	credential *Credential
-	client     *Client
-}
-
-func decodeItem(i Item) (entry, error) {
-	kind, _, _ := strings.Cut(i.ID, "/")
-	switch kind {
-	case "vendor":
-		w := vendorWire{Vendor: &Vendor{}}
-		if err := strict(i.Body, &w); err != nil {
-			return entry{}, err
-		}
-		if w.Vendor == nil {
-			return entry{}, errors.New("body is null")
-		}
-		w.Registration.InitialAccessToken = secret.New(w.InitialAccessToken)
-		w.Sequence = i.Sequence
-		return entry{vendor: w.Vendor}, sameID(i.ID, VendorID(w.Name))
-	case "shared", "byoc":
-		w := credentialWire{Credential: &Credential{}}
-		if err := strict(i.Body, &w); err != nil {
-			return entry{}, err
-		}
-		if w.Credential == nil {
-			return entry{}, errors.New("body is null")
-		}
-		w.Credential.ClientSecret, w.Credential.PrivateKey = secret.New(w.ClientSecret), secret.New(w.PrivateKey)
-		w.Sequence = i.Sequence
-		return entry{credential: w.Credential}, sameID(i.ID, w.ID())
-	case "client":
-		c := &Client{}
-		if err := strict(i.Body, c); err != nil {
-			return entry{}, err
-		}
-		return entry{client: c}, sameID(i.ID, ClientItemID(c.ID))
-	}
-	return entry{}, errors.New("unknown kind")
-}
-
-func sameID(got, want string) error {
-	if got != want {
-		return errors.New("id and body disagree")
 	}
 	return nil
 }
