@@ -5,7 +5,6 @@ package broker
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -243,7 +242,9 @@ func (s *Server) returnCode(w http.ResponseWriter, r *request, back returnAddres
 	if err != nil {
 		return &redirectError{to: back, err: oauth.AsError(err)}
 	}
-	location, err := back.location(url.Values{"code": {sealed}})
+	params := make(oauth.Query, 0, 3)
+	params.Add("code", sealed)
+	location, err := back.location(params)
 	if err != nil {
 		return badRequest("The application's return address cannot be used.", err)
 	}
@@ -293,7 +294,7 @@ func (s *Server) formPost(w http.ResponseWriter, r *request) error {
 		return notAllowed(http.MethodGet)(w, r)
 	}
 	r.event.vendor = v.Name
-	q := url.Values{}
+	var q oauth.Query
 	for _, name := range slices.Concat([]string{"state", v.Authorize.Renames["state"], v.Callback.CodeParameter, "error", "iss"}, v.Callback.CaptureParameters) {
 		if value := p.Get(name); value != "" {
 			q.Set(name, value)

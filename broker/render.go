@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -85,11 +84,11 @@ type returnAddress struct {
 
 // location makes the authorization response: state exactly as it came, and iss
 // (RFC 9207) always.
-func (a returnAddress) location(params url.Values) (string, error) {
+func (a returnAddress) location(params oauth.Query) (string, error) {
 	if a.state != "" {
-		params.Set("state", a.state)
+		params.Add("state", a.state)
 	}
-	params.Set("iss", a.issuer)
+	params.Add("iss", a.issuer)
 	return oauth.WithQuery(a.redirectURI, params)
 }
 
@@ -116,9 +115,10 @@ func (s *Server) render(w http.ResponseWriter, r *request, err error) {
 }
 
 func (s *Server) renderRedirect(w http.ResponseWriter, r *request, e *redirectError) {
-	params := url.Values{"error": {e.err.Code}}
+	var params oauth.Query
+	params.Add("error", e.err.Code)
 	if e.err.Description != "" && oauth.Printable(e.err.Description) {
-		params.Set("error_description", e.err.Description)
+		params.Add("error_description", e.err.Description)
 	}
 	location, err := e.to.location(params)
 	if err != nil {

@@ -4,56 +4,82 @@ package oauth
 
 import (
 	"errors"
-	"maps"
 	"net/url"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
+
+// maxParams bounds what is looked through for repetitions; no request of OAuth
+// has a tenth of it.
+const maxParams = 256
 
 // Params are request parameters, each there at most once (OAuth 2.1 section
 // 3.1). Empty parameters count as absent. resource may repeat (RFC 8707).
 type Params struct {
-	values    url.Values
+	list      Query
 	resources []string
 }
 
 // ParseParams strictly parses a query or a form body. Errors name the
 // parameter and never its value.
 func ParseParams(encoded string) (Params, error) {
-	values, err := url.ParseQuery(encoded)
-	if err != nil {
-		return Params{}, errors.New("the parameters are not valid form encoding")
-	}
-	p := Params{values: values}
-	for name, all := range values {
-		for _, v := range all {
-			if !clean(name) || !clean(v) {
-				return Params{}, errors.New("a parameter holds control characters or invalid UTF-8")
-			}
+	p := Params{list: make(Query, 0, min(1+strings.Count(encoded, "&"), maxParams))}
+	for pair := range strings.SplitSeq(encoded, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, err := parsePair(pair)
+		if err != nil {
+			return Params{}, err
 		}
 		switch {
 		case name == "resource":
-			p.resources = nonEmpty(all)
-			delete(values, name)
-		case len(all) > 1:
+			if value != "" {
+				p.resources = append(p.resources, value)
+			}
+		case p.list.find(name) >= 0:
 			return Params{}, errors.New("a parameter is repeated; send each parameter once")
-		case all[0] == "":
-			delete(values, name)
+		case len(p.list) == maxParams:
+			return Params{}, errors.New("there are too many parameters")
+		default:
+			p.list = append(p.list, param{name, value})
 		}
 	}
 	return p, nil
 }
 
+func parsePair(pair string) (name, value string, err error) {
+	name, value, _ = strings.Cut(pair, "=")
+	name, err1 := url.QueryUnescape(name)
+	value, err2 := url.QueryUnescape(value)
+	switch {
+	case err1 != nil || err2 != nil || strings.Contains(pair, ";"):
+		return "", "", errors.New("the parameters are not valid form encoding")
+	case !clean(name) || !clean(value):
+		return "", "", errors.New("a parameter holds control characters or invalid UTF-8")
+	}
+	return name, value, nil
+}
+
 // Get returns a parameter, or "" where it is absent.
-func (p Params) Get(name string) string { return p.values.Get(name) }
+func (p Params) Get(name string) string {
+	if i := p.list.find(name); i >= 0 {
+		return p.list[i].value
+	}
+	return ""
+}
 
 // Has tells whether a parameter is there.
-func (p Params) Has(name string) bool { return p.values.Has(name) }
+func (p Params) Has(name string) bool { return p.Get(name) != "" }
 
 // Resource returns the resource indicators.
 func (p Params) Resource() []string { return p.resources }
 
 // Empty tells whether there is no parameter at all.
-func (p Params) Empty() bool { return len(p.values) == 0 && len(p.resources) == 0 }
+func (p Params) Empty() bool {
+	return len(p.resources) == 0 && !slices.ContainsFunc(p.list, func(q param) bool { return q.value != "" })
+}
 
 func clean(s string) bool {
 	for i := range len(s) {
@@ -62,16 +88,6 @@ func clean(s string) bool {
 		}
 	}
 	return utf8.ValidString(s)
-}
-
-func nonEmpty(all []string) []string {
-	var out []string
-	for _, v := range all {
-		if v != "" {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // Printable tells whether s may stand in error and error_description: %x20-21,
@@ -87,28 +103,22 @@ func Printable(s string) bool {
 
 // With returns a copy of p in which name has value.
 func (p Params) With(name, value string) Params {
-	c := Params{values: maps.Clone(p.values), resources: p.resources}
-	if c.values == nil {
-		c.values = url.Values{}
-	}
-	c.values.Set(name, value)
+	c := Params{list: slices.Clone(p.list), resources: p.resources}
+	c.list.Set(name, value)
 	return c
 }
 
 // Without returns a copy of p that lacks names.
 func (p Params) Without(names ...string) Params {
-	c := Params{values: maps.Clone(p.values), resources: p.resources}
-	for _, name := range names {
-		c.values.Del(name)
-	}
-	return c
+	list := slices.DeleteFunc(slices.Clone(p.list), func(q param) bool { return slices.Contains(names, q.name) })
+	return Params{list: list, resources: p.resources}
 }
 
 // Encode writes the parameters in form encoding.
 func (p Params) Encode() string {
-	values := maps.Clone(p.values)
-	if len(p.resources) > 0 {
-		values["resource"] = p.resources
+	list := slices.DeleteFunc(slices.Clone(p.list), func(q param) bool { return q.value == "" })
+	for _, r := range p.resources {
+		list.Add("resource", r)
 	}
-	return values.Encode()
+	return list.Encode()
 }

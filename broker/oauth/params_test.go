@@ -3,6 +3,7 @@
 package oauth_test
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func TestParseParams_good(t *testing.T) {
 
 func TestParseParams_bad(t *testing.T) {
 	for _, s := range []string{
-		"a=1&a=2", "a=&a=", "a=1&a=", "a=%zz", "a=%", "a;b", "a=%00", "a=%0a", "a=%7f", "a=%ff", "%00=a", "%ff=a", "resource=%0d", "a=1&%61=1",
+		"a=1&a=2", "a=&a=", "a=1&a=", "a=%zz", "a=%", "a;b", "a=%00", "a=%0a", "a=%7f", "a=%ff", "%00=a", "%ff=a", "resource=%0d", "a=1&%61=1", strings.Repeat("a&", 2), manyParams(300),
 	} {
 		if _, err := oauth.ParseParams(s); err == nil {
 			t.Errorf("accepted %q", s)
@@ -75,4 +76,19 @@ func FuzzParseParams(f *testing.F) {
 			t.Error("an empty resource")
 		}
 	})
+}
+
+// manyParams has n parameters, all different.
+func manyParams(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "p%d=1&", i)
+	}
+	return b.String()
+}
+
+func TestParseParams_many(t *testing.T) {
+	if p, err := oauth.ParseParams(manyParams(256)); err != nil || p.Get("p255") != "1" {
+		t.Errorf("256 parameters: %v", err)
+	}
 }

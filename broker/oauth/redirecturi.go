@@ -3,6 +3,7 @@
 package oauth
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -55,19 +56,17 @@ func IsLoopback(host string) bool {
 
 // WithQuery adds parameters to a URI and keeps its query (RFC 6749 section
 // 3.1.2).
-func WithQuery(uri string, params url.Values) (string, error) {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return "", err
+func WithQuery(uri string, params Query) (string, error) {
+	before, query, found := strings.Cut(uri, "?")
+	switch {
+	case strings.Contains(uri, "#"):
+		return "", errors.New("the URI has a fragment")
+	case len(params) == 0:
+		return uri, nil
+	case !found || query == "":
+		return before + "?" + params.Encode(), nil
 	}
-	extra := params.Encode()
-	if u.RawQuery != "" && extra != "" {
-		extra = u.RawQuery + "&" + extra
-	} else if extra == "" {
-		extra = u.RawQuery
-	}
-	u.RawQuery = extra
-	return u.String(), nil
+	return uri + "&" + params.Encode(), nil
 }
 
 // ValidResource tells whether s is an absolute URI without fragment (RFC 8707

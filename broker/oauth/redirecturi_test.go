@@ -63,7 +63,7 @@ func TestWithQuery(t *testing.T) {
 	for uri, want := range map[string]string{
 		"https://a.example/cb": "https://a.example/cb?code=c+%26&iss=i", "https://a.example/cb?x=1&y": "https://a.example/cb?x=1&y&code=c+%26&iss=i", "app:/cb": "app:/cb?code=c+%26&iss=i",
 	} {
-		if got, err := oauth.WithQuery(uri, url.Values{"code": {"c &"}, "iss": {"i"}}); err != nil || got != want {
+		if got, err := oauth.WithQuery(uri, query("code", "c &", "iss", "i")); err != nil || got != want {
 			t.Errorf("WithQuery(%q) = %q, %v", uri, got, err)
 		}
 	}

@@ -4,7 +4,6 @@ package vendor
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -44,11 +43,11 @@ type AuthorizeRequest struct {
 // AuthorizeURL makes the authorization request (RFC 6749 section 4.1.1). A
 // query in the endpoint is kept; the broker's own parameters always win.
 func (e Endpoint) AuthorizeURL(r AuthorizeRequest) (string, error) {
-	u, err := url.Parse(e.Target.Endpoints.Authorization)
+	base, query, _ := strings.Cut(e.Target.Endpoints.Authorization, "?")
+	q, err := oauth.ParseQuery(query)
 	if err != nil {
 		return "", fmt.Errorf("authorization endpoint: %w", err)
 	}
-	q := u.Query()
 	for name, value := range r.Passed {
 		q.Set(name, value)
 	}
@@ -73,13 +72,18 @@ func (e Endpoint) AuthorizeURL(r AuthorizeRequest) (string, error) {
 		q.Set("nonce", r.Nonce)
 	}
 	if v.Resource.OnAuthorize {
-		e.setResource(q, r.Resource)
+		for i, uri := range e.resources(r.Resource) {
+			if i == 0 {
+				q.Set(v.Resource.Parameter, uri)
+				continue
+			}
+			q.Add(v.Resource.Parameter, uri)
+		}
 	}
 	if !v.Scopes.Omit && len(r.Scopes) > 0 {
 		q.Set(e.scopeParameter(), strings.Join(r.Scopes, v.Scopes.Separator))
 	}
-	u.RawQuery = q.Encode()
-	return u.String(), nil
+	return base + "?" + q.Encode(), nil
 }
 
 // renamed gives the vendor's name for a standard parameter.
@@ -97,18 +101,17 @@ func (e Endpoint) scopeParameter() string {
 	return e.Vendor.Scopes.Parameter
 }
 
-// setResource adds the resource indicator (RFC 8707): the vendor's fixed one,
-// or what the client asked for.
-func (e Endpoint) setResource(q url.Values, asked []string) {
+// resources are the resource indicators to send (RFC 8707): the vendor's fixed
+// one, or what the client asked for.
+func (e Endpoint) resources(asked []string) []string {
 	switch e.Vendor.Resource.Mode {
 	case runtimeconfig.ResourceFixed:
-		q.Set(e.Vendor.Resource.Parameter, e.Target.Resource)
+		return []string{e.Target.Resource}
 	case runtimeconfig.ResourcePass:
-		for _, r := range asked {
-			q.Add(e.Vendor.Resource.Parameter, r)
-		}
+		return asked
 	case runtimeconfig.ResourceOmit:
 	}
+	return nil
 }
 
 // ExpectsNonce tells whether a login for these scopes sends a nonce.

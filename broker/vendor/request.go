@@ -58,6 +58,12 @@ func (e Endpoint) codeForm(x CodeExchange) url.Values {
 	return form
 }
 
+func (e Endpoint) setResource(form url.Values, asked []string) {
+	if r := e.resources(asked); len(r) > 0 {
+		form[e.Vendor.Resource.Parameter] = r
+	}
+}
+
 func (e Endpoint) refreshForm(x RefreshExchange) url.Values {
 	form := url.Values{}
 	for _, p := range e.Target.RefreshParameters {

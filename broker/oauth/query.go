@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Query is a query or a form in the making. Unlike url.Values it keeps the order
+// in which parameters were set, and is made for a handful of them.
+type Query []param
+
+// usualParams is what an authorization request has.
+const usualParams = 12
+
+type param struct{ name, value string }
+
+// ParseQuery reads a query that the configuration holds, and keeps its order.
+func ParseQuery(encoded string) (Query, error) {
+	q := make(Query, 0, usualParams)
+	for pair := range strings.SplitSeq(encoded, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, err := parsePair(pair)
+		if err != nil {
+			return nil, err
+		}
+		q.Add(name, value)
+	}
+	return q, nil
+}
+
+// Set gives a parameter its one value.
+func (q *Query) Set(name, value string) {
+	i := q.find(name)
+	if i < 0 {
+		q.Add(name, value)
+		return
+	}
+	(*q)[i].value = value
+	kept := (*q)[:i+1]
+	*q = append(kept, slices.DeleteFunc((*q)[i+1:], func(p param) bool { return p.name == name })...)
+}
+
+// Add adds a parameter, also beside one of the same name.
+func (q *Query) Add(name, value string) { *q = append(*q, param{name, value}) }
+
+// Encode writes the parameters in form encoding.
+func (q Query) Encode() string {
+	size := 0
+	for _, p := range q {
+		size += len(p.name) + len(p.value) + len(p.value)/4 + 2
+	}
+	b := make([]byte, 0, size)
+	for i, p := range q {
+		if i > 0 {
+			b = append(b, '&')
+		}
+		b = append(append(append(b, url.QueryEscape(p.name)...), '='), url.QueryEscape(p.value)...)
+	}
+	return string(b)
+}
+
+func (q Query) find(name string) int {
+	return slices.IndexFunc(q, func(p param) bool { return p.name == name })
+}
