@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -33,11 +31,11 @@ type Client struct {
 	// host, it holds for each host.
 	Calls int
 
-	transports cache[*http.Transport]
-	keys       cache[oidc.KeySet]
-	gates      cache[*gate]
+	transports cache[string, *http.Transport]
+	keys       cache[keysAt, *keySet]
+	gates      cache[string, *gate]
 	// controls tells of token endpoints whether they look at the client first.
-	controls cache[Verdict]
+	controls cache[string, Verdict]
 }
 
 // Call is one call to a vendor.
@@ -157,18 +155,26 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, &Error{Outcome: OutcomeUnavailable, Reason: transportReason(err), NotSent: !sent.Load()}
 	}
+	body, err := readBody(resp, int64(e.Vendor.Transport.MaxResponseBytes))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// readBody reads an answer to its end and closes it.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close() //nolint:errcheck // read-only
-	limit := int64(e.Vendor.Transport.MaxResponseBytes)
 	var body bytes.Buffer
 	body.Grow(int(min(max(resp.ContentLength, 0), readAtOnce)) + bytes.MinRead)
-	_, err = body.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case int64(body.Len()) > limit:
-		return answer{}, failed(OutcomeMalformed, "the vendor's answer is longer than transport.maxResponseBytes")
+		return nil, failed(OutcomeMalformed, "the vendor's answer is longer than transport.maxResponseBytes")
 	case err != nil:
-		return answer{}, failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
+		return nil, failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: body.Bytes()}, nil
+	return body.Bytes(), nil
 }
 
 // transportReason says in fixed words what went wrong, without URL or content.
@@ -229,34 +235,34 @@ func newTransport(caBundle string) (*http.Transport, error) {
 
 // cache keeps what is made once per key. Keys come from the configuration; the
 // bound is for a configuration that changes a great deal.
-type cache[V any] struct {
+type cache[K comparable, V any] struct {
 	mu sync.Mutex
-	m  map[string]V
+	m  map[K]V
 }
 
 const cacheSize = 16384
 
-func (c *cache[V]) peek(key string) (V, bool) {
+func (c *cache[K, V]) peek(key K) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, ok := c.m[key]
 	return v, ok
 }
 
-func (c *cache[V]) put(key string, v V) {
+func (c *cache[K, V]) put(key K, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.set(key, v)
 }
 
-func (c *cache[V]) set(key string, v V) {
+func (c *cache[K, V]) set(key K, v V) {
 	if c.m == nil || len(c.m) >= cacheSize {
-		c.m = map[string]V{}
+		c.m = map[K]V{}
 	}
 	c.m[key] = v
 }
 
-func (c *cache[V]) get(key string, make_ func() (V, error)) (V, error) {
+func (c *cache[K, V]) get(key K, make_ func() (V, error)) (V, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v, ok := c.m[key]; ok {

@@ -3,20 +3,18 @@
 package vendor
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
-	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // IDTokenCheck is what an ID token is compared with.
@@ -27,21 +25,6 @@ type IDTokenCheck struct {
 	Subject string
 	// Expected is true where the scopes held openid and this is no refresh.
 	Expected bool
-}
-
-// leeway for the clocks of broker and vendor.
-const leeway = time.Minute
-
-// minRSABytes is the least size of an RSA key (RFC 7518 section 3.3).
-const minRSABytes = 256
-
-// extraClaims are the claims that go-oidc leaves to its caller.
-type extraClaims struct {
-	AuthorizedParty string      `json:"azp"`
-	IssuedAt        json.Number `json:"iat"`
-	NotBefore       json.Number `json:"nbf"`
-	Nonce           string      `json:"nonce"`
-	Tenant          string      `json:"tid"`
 }
 
 // verifyIDToken validates an ID token (OpenID Connect Core section 3.1.3.7) and
@@ -57,75 +40,88 @@ func (c *Client) verifyIDToken(ctx context.Context, e Endpoint, t *Tokens, check
 		}
 		return "", nil
 	}
-	issuer := e.Target.IDTokenIssuer
-	if issuer == "" {
-		issuer = e.Target.Issuer
-	}
+	issuer := cmp.Or(e.Target.IDTokenIssuer, e.Target.Issuer)
 	if issuer == "" || e.Target.Endpoints.JWKS == "" {
 		return "", failed(OutcomeIDToken, "the vendor sent an id_token, but its issuer and jwks are not configured; configure them, or set identity.idToken: Unvalidated")
 	}
-	claims, err := precheck(t.IDToken, e.Vendor.Identity.Algorithms)
+	token, err := parseIDToken(t.IDToken.Reveal(), e.Vendor.Identity.Algorithms)
 	if err != nil {
 		return "", failed(OutcomeIDToken, err.Error())
 	}
-	if issuer, err = expandTenant(issuer, claims.Tenant); err != nil {
+	want := expected{
+		issuer: issuer, clientID: e.Credential.ClientID, audiences: e.Vendor.Identity.Audiences,
+		accessToken: t.AccessToken.Reveal(), login: check, now: c.Now(),
+	}
+	// The claims come first: they say best what is wrong, and no key is read for
+	// a token that is of no use. Nothing is used before the signature is good.
+	if err := want.judge(token); err != nil {
 		return "", failed(OutcomeIDToken, err.Error())
 	}
-	keys, err := c.keySet(e) //nolint:contextcheck // the key set outlives the request
+	keys, err := c.keySet(e)
 	if err != nil {
 		return "", err
 	}
-	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{
-		ClientID: e.Credential.ClientID, SupportedSigningAlgs: e.Vendor.Identity.Algorithms,
-		Now: func() time.Time { return c.Now().Add(-leeway) },
-	})
-	token, err := verifier.Verify(ctx, t.IDToken.Reveal())
-	if err != nil {
-		return "", failed(OutcomeIDToken, diagnose(err, t.IDToken, issuer, e.Credential.ClientID))
-	}
-	if err := c.checkClaims(e, verified{token, claims, t}, check); err != nil {
+	if err := keys.verify(ctx, token); err != nil {
 		return "", failed(OutcomeIDToken, err.Error())
 	}
-	return token.Subject, nil
+	return token.claims.subject, nil
 }
 
-// precheck reads header and claims before any key is fetched, and refuses what
-// no vendor has a reason to send.
-func precheck(raw secret.Text, algorithms []string) (extraClaims, error) {
-	parts := strings.SplitN(raw.Reveal(), ".", 4)
-	if len(parts) != 3 {
-		return extraClaims{}, errors.New("the id_token is not a signed JWT")
-	}
-	var header map[string]json.RawMessage
-	if err := segment(parts[0], &header); err != nil {
-		return extraClaims{}, errors.New("the id_token has no readable header")
-	}
-	for _, name := range []string{"crit", "jku", "x5u", "jwk", "x5c", "zip"} {
-		if _, ok := header[name]; ok {
-			return extraClaims{}, errors.New("the id_token's header holds " + name + ", which is not accepted")
-		}
-	}
-	alg := text(header["alg"])
-	if !slices.Contains(algorithms, alg) {
-		return extraClaims{}, errors.New("the id_token's algorithm is not among identity.algorithms")
-	}
-	// An RSA signature is as long as its key; Go and go-jose accept 1024 bits.
-	if rsa := strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS"); rsa && base64.RawURLEncoding.DecodedLen(len(parts[2])) < minRSABytes {
-		return extraClaims{}, errors.New("the id_token is signed with an RSA key of less than 2048 bits, or not at all")
-	}
-	var claims extraClaims
-	if err := segment(parts[1], &claims); err != nil {
-		return extraClaims{}, errors.New("the id_token has no readable claims")
-	}
-	return claims, nil
+// leeway for the clocks of broker and vendor.
+const leeway = time.Minute
+
+// Google's ID tokens may name their issuer without the scheme, as Google
+// documents.
+const (
+	issuerGoogle      = "https://accounts.google.com"
+	issuerGoogleShort = "accounts.google.com"
+)
+
+// expected is what the claims of an ID token are held against.
+type expected struct {
+	issuer      string
+	clientID    string
+	audiences   []string // that may stand beside the client id
+	accessToken string
+	login       IDTokenCheck
+	now         time.Time
 }
 
-func segment(s string, v any) error {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
+// judge checks the claims (OpenID Connect Core sections 3.1.3.7 and 12.2).
+func (x expected) judge(t *idToken) error {
+	c, early, late := t.claims, x.now.Add(-leeway).Unix(), x.now.Add(leeway).Unix()
+	issuer, err := expandTenant(x.issuer, c.tenant)
+	switch {
+	case err != nil:
 		return err
+	case c.issuer != issuer && (issuer != issuerGoogle || c.issuer != issuerGoogleShort):
+		return errors.New("the id_token's iss is not the configured issuer")
+	case !slices.Contains(c.audience, x.clientID):
+		return errors.New("the id_token's aud does not hold the client id")
+	case c.expires < early:
+		return errors.New("the id_token has expired")
+	case c.subject == "":
+		return errors.New("the id_token has no sub")
+	case x.login.Subject != "" && c.subject != x.login.Subject:
+		return errors.New("the refreshed id_token is of another subject")
+	case c.issuedAt == 0:
+		return errors.New("the id_token has no iat")
+	case c.issuedAt > late:
+		return errors.New("the id_token was issued in the future")
+	case c.notBefore > late:
+		return errors.New("the id_token is not valid yet")
+	case c.authorizedParty != "" && c.authorizedParty != x.clientID:
+		return errors.New("the id_token's azp is another client")
+	case len(c.audience) > 1 && c.authorizedParty == "":
+		return errors.New("the id_token has several audiences and no azp")
+	case x.login.Nonce != "" && subtle.ConstantTimeCompare([]byte(c.nonce), []byte(x.login.Nonce)) != 1:
+		return errors.New("the id_token's nonce is missing or another login's")
+	case slices.ContainsFunc(c.audience, func(a string) bool { return a != x.clientID && !slices.Contains(x.audiences, a) }):
+		return errors.New("the id_token has an audience that is not in identity.audiences")
+	case c.accessTokenHash != "" && c.accessTokenHash != halfHash(t.algorithm, x.accessToken):
+		return errors.New("the id_token's at_hash does not fit the access token")
 	}
-	return json.Unmarshal(b, v)
+	return nil
 }
 
 // expandTenant puts the token's own tid claim into an Entra ID issuer template.
@@ -150,98 +146,20 @@ func isGUID(s string) bool {
 	return len(s) == 36
 }
 
-// diagnose tells, in fixed words, which check of the library failed.
-func diagnose(err error, raw secret.Text, issuer, clientID string) string {
-	if _, ok := errors.AsType[*oidc.TokenExpiredError](err); ok {
-		return "the id_token has expired"
-	}
-	var c struct {
-		Issuer   string   `json:"iss"`
-		Audience audience `json:"aud"`
-	}
-	parts := strings.Split(raw.Reveal(), ".")
-	if segment(parts[1], &c) == nil {
-		switch {
-		case c.Issuer != issuer:
-			return "the id_token's iss is not the configured issuer"
-		case !slices.Contains(c.Audience, clientID):
-			return "the id_token's aud does not hold the client id"
-		}
-	}
-	return "the id_token's signature or times are not valid, or the vendor's keys are away"
-}
-
-type audience []string
-
-func (a *audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*a = audience{one}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(a))
-}
-
-// verified is an ID token whose signature is good, with what came along.
-type verified struct {
-	token  *oidc.IDToken
-	claims extraClaims
-	tokens *Tokens
-}
-
-// checkClaims does what go-oidc leaves to its caller: nonce, azp, extra
-// audiences, missing or future times, subject, at_hash.
-func (c *Client) checkClaims(e Endpoint, v verified, check IDTokenCheck) error {
-	token, claims := v.token, v.claims
-	id, now := e.Credential.ClientID, c.Now()
+// halfHash is at_hash (OpenID Connect Core section 3.1.3.6): the left half of
+// the hash that the algorithm of the signature has. Ed25519 has SHA-512.
+func halfHash(algorithm, token string) string {
+	var half []byte
 	switch {
-	case token.Subject == "":
-		return errors.New("the id_token has no sub")
-	case check.Subject != "" && token.Subject != check.Subject:
-		return errors.New("the refreshed id_token is of another subject")
-	case claims.IssuedAt == "":
-		return errors.New("the id_token has no iat")
-	case token.IssuedAt.After(now.Add(leeway)):
-		return errors.New("the id_token was issued in the future")
-	case claims.NotBefore != "" && after(claims.NotBefore, now.Add(leeway)):
-		return errors.New("the id_token is not valid yet")
-	case claims.AuthorizedParty != "" && claims.AuthorizedParty != id:
-		return errors.New("the id_token's azp is another client")
-	case len(token.Audience) > 1 && claims.AuthorizedParty == "":
-		return errors.New("the id_token has several audiences and no azp")
-	case check.Nonce != "" && subtle.ConstantTimeCompare([]byte(claims.Nonce), []byte(check.Nonce)) != 1:
-		return errors.New("the id_token's nonce is missing or another login's")
+	case strings.HasSuffix(algorithm, "256"):
+		sum := sha256.Sum256([]byte(token))
+		half = sum[:len(sum)/2]
+	case strings.HasSuffix(algorithm, "384"):
+		sum := sha512.Sum384([]byte(token))
+		half = sum[:len(sum)/2]
+	default:
+		sum := sha512.Sum512([]byte(token))
+		half = sum[:len(sum)/2]
 	}
-	for _, a := range token.Audience {
-		if a != id && !slices.Contains(e.Vendor.Identity.Audiences, a) {
-			return errors.New("the id_token has an audience that is not in identity.audiences")
-		}
-	}
-	if token.AccessTokenHash != "" && token.VerifyAccessToken(v.tokens.AccessToken.Reveal()) != nil {
-		return errors.New("the id_token's at_hash does not fit the access token")
-	}
-	return nil
-}
-
-func after(n json.Number, limit time.Time) bool {
-	f, err := n.Float64()
-	return err != nil || f > float64(limit.Unix())
-}
-
-// keySet is the vendor's keys. Its client answers from memory for a while, so
-// that unknown key ids cannot be used to hammer the vendor.
-func (c *Client) keySet(e Endpoint) (oidc.KeySet, error) {
-	u, err := url.Parse(e.Target.Endpoints.JWKS)
-	if err != nil {
-		return nil, failed(OutcomeIDToken, "the jwks URL is not valid")
-	}
-	return c.keys.get(u.String()+"\x00"+e.Vendor.Transport.CABundle, func() (oidc.KeySet, error) {
-		hc, err := c.httpClient(e.Vendor.Transport)
-		if err != nil {
-			return nil, err
-		}
-		hc.Transport = &calmed{next: hc.Transport, limit: int64(e.Vendor.Transport.MaxResponseBytes), now: c.Now}
-		// The key set outlives the request that made it.
-		return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), hc), u.String()), nil
-	})
+	return base64.RawURLEncoding.EncodeToString(half)
 }

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vendor
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// keyServer publishes keys, as a vendor does.
+type keyServer struct {
+	set   *keySet
+	clock atomic.Int64
+	reads atomic.Int64
+
+	mu   sync.Mutex
+	body string
+}
+
+func newKeyServer(t *testing.T) *keyServer {
+	t.Helper()
+	k := &keyServer{}
+	k.clock.Store(1_700_000_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		k.reads.Add(1)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.body == "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = w.Write([]byte(k.body))
+	}))
+	t.Cleanup(server.Close)
+	k.set = &keySet{client: server.Client(), url: server.URL, limit: 1 << 16, now: func() time.Time { return time.Unix(k.clock.Load(), 0) }}
+	return k
+}
+
+func (k *keyServer) publish(body string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.body = body
+}
+
+func (k *keyServer) want(t *testing.T, what string, token *idToken, wantErr string, reads int64) {
+	t.Helper()
+	err := k.set.verify(t.Context(), token)
+	if (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
+		t.Errorf("%s: %v, want %q", what, err, wantErr)
+	}
+	if got := k.reads.Load(); got != reads {
+		t.Errorf("%s: %d reads, want %d", what, got, reads)
+	}
+}
+
+type signer struct {
+	id     string
+	method jwt.SigningMethod
+	key    crypto.Signer
+}
+
+func newECSigner(t *testing.T, id string) signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer{id, jwt.SigningMethodES256, key}
+}
+
+func (s signer) token(t *testing.T) *idToken {
+	t.Helper()
+	j := jwt.NewWithClaims(s.method, jwt.MapClaims{"sub": "alice"})
+	if s.id != "" {
+		j.Header["kid"] = s.id
+	}
+	raw, err := j.SignedString(s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := parseIDToken(raw, []string{s.method.Alg()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func (s signer) jwk(t *testing.T, use string) string {
+	t.Helper()
+	b, err := json.Marshal(jose.JSONWebKey{Key: s.key.Public(), KeyID: s.id, Use: use})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func setOf(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
+
+// Keys rotate: a token of a new key makes one read, and one of an old key is
+// refused once the set was read without it.
+func TestKeySet_rotation(t *testing.T) {
+	k, first, second := newKeyServer(t), newECSigner(t, "1"), newECSigner(t, "2")
+	k.publish(setOf(first.jwk(t, "sig")))
+	k.want(t, "first key", first.token(t), "", 1)
+	k.want(t, "first key again", first.token(t), "", 1)
+	k.publish(setOf(second.jwk(t, "")))
+	k.want(t, "a new key, too early", second.token(t), errBadSignature.Error(), 1)
+	k.clock.Add(11)
+	k.want(t, "a new key", second.token(t), "", 2)
+	k.want(t, "the old key", first.token(t), errBadSignature.Error(), 2)
+	forged := second.token(t)
+	forged.signed += "x"
+	k.clock.Add(11)
+	k.want(t, "forged", forged, errBadSignature.Error(), 3)
+	k.want(t, "forged again", forged, errBadSignature.Error(), 3)
+	k.want(t, "a good one afterwards", second.token(t), "", 3)
+}
+
+// What cannot be read is told, is not asked for again at once, and does not
+// take away the keys that are there.
+func TestKeySet_failures(t *testing.T) {
+	k, key, other := newKeyServer(t), newECSigner(t, "1"), newECSigner(t, "2")
+	good := setOf(key.jwk(t, "sig"))
+	for i, c := range []struct{ body, want string }{
+		{"", "answered 503"}, {"<!doctype html>", "not a key set"}, {"[]", "not a key set"}, {`{"keys":1}`, "not a key set"}, {good + "x", "not a key set"},
+		{"null", "no key"}, {`{"keys":null}`, "no key"}, {setOf(`1`, `"two"`, `null`, `{"kty":"EC"}`, `{"kty":"oct","kid":"1","k":"c2VjcmV0"}`), "no key"},
+		{setOf(key.jwk(t, "enc")), "no key"}, {strings.Repeat(" ", 1<<16) + good, "maxResponseBytes"},
+	} {
+		k.publish(c.body)
+		k.want(t, c.body, key.token(t), c.want, int64(i+1))
+		k.publish(good)
+		k.want(t, c.body+", at once again", key.token(t), c.want, int64(i+1))
+		k.clock.Add(11)
+	}
+	k.want(t, "good", key.token(t), "", 11)
+	k.publish("")
+	k.clock.Add(11)
+	k.want(t, "away, and an unknown key", other.token(t), "answered 503", 12)
+	k.want(t, "away, and the known key", key.token(t), "", 12)
+}
+
+// Every algorithm that a vendor may name, among keys that nobody can use.
+func TestKeySet_algorithms(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers := []signer{
+		{"rs256", jwt.SigningMethodRS256, key}, {"rs384", jwt.SigningMethodRS384, key}, {"rs512", jwt.SigningMethodRS512, key},
+		{"ps256", jwt.SigningMethodPS256, key}, {"ps384", jwt.SigningMethodPS384, key}, {"ps512", jwt.SigningMethodPS512, key}, {"ed", jwt.SigningMethodEdDSA, ed},
+	}
+	for method, curve := range map[*jwt.SigningMethodECDSA]elliptic.Curve{
+		jwt.SigningMethodES256: elliptic.P256(), jwt.SigningMethodES384: elliptic.P384(), jwt.SigningMethodES512: elliptic.P521(),
+	} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signers = append(signers, signer{method.Alg(), method, key})
+	}
+	k, keys := newKeyServer(t), []string{`{"kty":"future"}`, `{"kty":"EC","crv":"secp256k1","alg":"ES256K","x":"AA","y":"AA"}`, `{"kty":"oct","k":"AAAA"}`, `1`}
+	for _, s := range signers {
+		keys = append(keys, s.jwk(t, "sig"))
+	}
+	k.publish(setOf(keys...))
+	for _, s := range signers {
+		k.want(t, s.id, s.token(t), "", 1)
+		unnamed := s
+		unnamed.id = ""
+		k.want(t, s.id+" without kid", unnamed.token(t), "", 1)
+		other := s
+		other.id += "-other"
+		k.want(t, s.id+" under another kid", other.token(t), errBadSignature.Error(), 1)
+	}
+}
+
+// Many logins at once make one read; one that ends early ends alone.
+func TestKeySet_manyAtOnce(t *testing.T) {
+	k, key := newKeyServer(t), newECSigner(t, "1")
+	k.publish(setOf(key.jwk(t, "sig")))
+	token := key.token(t)
+	k.mu.Lock() // holds the answer back
+	gone, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := k.set.verify(gone, token); err == nil || !strings.Contains(err.Error(), "went away") {
+			t.Errorf("who went away: %v", err)
+		}
+		k.mu.Unlock()
+	})
+	for range 20 {
+		all.Go(func() {
+			if err := k.set.verify(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	cancel()
+	all.Wait()
+	if got := k.reads.Load(); got != 1 {
+		t.Errorf("%d reads", got)
+	}
+}
