@@ -17,63 +17,106 @@ const maxDepth = 32
 // parts of b. Repeated member names, trailing bytes and deep nesting are refused:
 // parsers disagree about them.
 func DecodeObject(b []byte) (map[string]json.RawMessage, error) {
-	switch {
-	case !utf8.Valid(b):
+	if !utf8.Valid(b) {
 		return nil, errors.New("not valid UTF-8")
-	case !json.Valid(b):
-		return nil, errors.New("not valid JSON, or bytes after its end")
 	}
-	w := walker{text: b}
+	w := walker{text: b, names: string(b)}
 	if w.next() != '{' {
-		return nil, errors.New("not a JSON object")
+		if json.Valid(b) {
+			return nil, errors.New("not a JSON object")
+		}
+		return nil, errSyntax
 	}
-	members := map[string]json.RawMessage{}
-	return members, w.object(0, func(name string, value json.RawMessage) { members[name] = value })
+	members, err := w.object(0)
+	if err != nil {
+		return nil, err
+	}
+	if w.next(); w.at < len(b) {
+		return nil, errSyntax
+	}
+	return members, nil
 }
 
-// walker walks through valid JSON: syntax is not its business.
+var errSyntax = errors.New("not valid JSON, or bytes after its end")
+
+// walker walks through JSON once. Strings without escapes and what holds values
+// together are judged here, all other literals by encoding/json.
 type walker struct {
-	text []byte
-	at   int
+	text  []byte
+	names string // the same: names are parts of it
+	at    int
 }
 
-// next skips white space and looks at what comes.
+// next skips white space and looks at what comes: 0 behind the last byte, which
+// no JSON holds.
 func (w *walker) next() byte {
-	for strings.IndexByte(" \t\r\n", w.text[w.at]) >= 0 {
+	for w.at < len(w.text) && isSpace(w.text[w.at]) {
 		w.at++
+	}
+	if w.at == len(w.text) {
+		return 0
 	}
 	return w.text[w.at]
 }
 
-// object walks through an object. member is told of each member; it may be nil.
-func (w *walker) object(depth int, member func(name string, value json.RawMessage)) error {
-	names := map[string]bool{}
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// take skips white space and passes c, if that is what comes.
+func (w *walker) take(c byte) bool {
+	ok := w.next() == c
+	if ok {
+		w.at++
+	}
+	return ok
+}
+
+// object walks through an object, whose members it returns.
+func (w *walker) object(depth int) (map[string]json.RawMessage, error) {
+	members := map[string]json.RawMessage{}
 	w.at++
-	for w.next() != '}' {
-		if w.text[w.at] == ',' {
-			w.at++
-			w.next()
+	if w.take('}') {
+		return members, nil
+	}
+	for {
+		name, err := w.name()
+		if err != nil {
+			return nil, err
 		}
+		if _, ok := members[name]; ok {
+			return nil, errors.New("a member is repeated")
+		}
+		w.next()
 		start := w.at
-		w.literal()
-		name := Unquote(w.text[start:w.at])
-		if names[name] {
-			return errors.New("a member is repeated")
-		}
-		names[name] = true
-		w.next()
-		w.at++ // the colon
-		w.next()
-		start = w.at
 		if err := w.value(depth + 1); err != nil {
-			return err
+			return nil, err
 		}
-		if member != nil {
-			member(name, json.RawMessage(w.text[start:w.at:w.at]))
+		members[name] = w.text[start:w.at:w.at]
+		if w.take('}') {
+			return members, nil
+		}
+		if !w.take(',') {
+			return nil, errSyntax
 		}
 	}
-	w.at++
-	return nil
+}
+
+// name passes a member's name and the colon.
+func (w *walker) name() (string, error) {
+	if w.next() != '"' {
+		return "", errSyntax
+	}
+	start := w.at
+	if err := w.quoted(); err != nil {
+		return "", err
+	}
+	name := w.names[start+1 : w.at-1]
+	if strings.IndexByte(name, '\\') >= 0 {
+		name = Unquote(w.text[start:w.at])
+	}
+	if !w.take(':') {
+		return "", errSyntax
+	}
+	return name, nil
 }
 
 func (w *walker) value(depth int) error {
@@ -82,42 +125,66 @@ func (w *walker) value(depth int) error {
 	}
 	switch w.next() {
 	case '{':
-		return w.object(depth, nil)
+		_, err := w.object(depth)
+		return err
 	case '[':
 		return w.array(depth)
+	case '"':
+		return w.quoted()
 	}
-	w.literal()
-	return nil
+	return w.literal()
 }
 
 func (w *walker) array(depth int) error {
 	w.at++
-	for w.next() != ']' {
-		if w.text[w.at] == ',' {
-			w.at++
-		}
+	if w.take(']') {
+		return nil
+	}
+	for {
 		if err := w.value(depth + 1); err != nil {
 			return err
 		}
+		if w.take(']') {
+			return nil
+		}
+		if !w.take(',') {
+			return errSyntax
+		}
 	}
-	w.at++
-	return nil
 }
 
-// literal passes a string, a number, true, false or null.
-func (w *walker) literal() {
-	if w.text[w.at] != '"' {
-		for w.at < len(w.text) && strings.IndexByte(",]} \t\r\n", w.text[w.at]) < 0 {
-			w.at++
+// quoted passes a string.
+func (w *walker) quoted() error {
+	escapes := false
+	for i := w.at + 1; i < len(w.text); i++ {
+		switch c := w.text[i]; {
+		case c == '"':
+			text := w.text[w.at : i+1]
+			w.at = i + 1
+			if escapes && !json.Valid(text) {
+				return errSyntax
+			}
+			return nil
+		case c == '\\':
+			escapes = true
+			i++
+		case c < 0x20:
+			return errSyntax
 		}
-		return
 	}
-	for w.at++; w.text[w.at] != '"'; w.at++ {
-		if w.text[w.at] == '\\' {
-			w.at++
-		}
+	return errSyntax
+}
+
+// literal passes a number, true, false or null.
+func (w *walker) literal() error {
+	start := w.at
+	for w.at < len(w.text) && !isSpace(w.text[w.at]) && !strings.ContainsRune(",]}", rune(w.text[w.at])) {
+		w.at++
 	}
-	w.at++
+	if !json.Valid(w.text[start:w.at]) {
+		return errSyntax
+	}
+	return nil
 }
 
 // Unquote is the content of a valid JSON string, and "" for anything else. Most
