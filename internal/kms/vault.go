@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kms
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// vault is a key of the transit engine. It takes the URLs of gocloud.dev, and
+// reads what its driver wrote; that driver knows no deadline, and panics where an
+// answer has no data.
+type vault struct {
+	client      *api.Client
+	engine, key string
+}
+
+// openVault reads the environment that Vault's own tools read, and the names of
+// gocloud.dev.
+func openVault(u *url.URL) (*vault, error) {
+	address := cmp.Or(os.Getenv("VAULT_SERVER_URL"), os.Getenv("VAULT_ADDR"))
+	if address == "" {
+		return nil, errors.New("VAULT_ADDR is not set")
+	}
+	v := &vault{engine: "transit", key: path.Join(u.Host, u.Path)}
+	for name, values := range u.Query() {
+		if name != "engine" || values[0] == "" {
+			return nil, fmt.Errorf("the URL's %q is unknown or empty: it takes engine=PATH", name)
+		}
+		v.engine = values[0]
+	}
+	client, err := api.NewClient(&api.Config{Address: address}) // the rest comes from VAULT_... variables
+	if err != nil {
+		return nil, err
+	}
+	if token := os.Getenv("VAULT_SERVER_TOKEN"); token != "" {
+		client.SetToken(token)
+	}
+	v.client = client
+	return v, nil
+}
+
+// Encrypt implements keyring.Keeper.
+func (v *vault) Encrypt(ctx context.Context, plain []byte) ([]byte, error) {
+	cipher, err := v.ask(ctx, "encrypt", map[string]any{"plaintext": plain}, "ciphertext") // JSON has bytes in base64
+	return []byte(cipher), err
+}
+
+// Decrypt implements keyring.Keeper.
+func (v *vault) Decrypt(ctx context.Context, cipher []byte) ([]byte, error) {
+	text, err := v.ask(ctx, "decrypt", map[string]any{"ciphertext": string(cipher)}, "plaintext")
+	if err != nil {
+		return nil, err
+	}
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, errNotVault
+	}
+	return plain, nil
+}
+
+// Close implements io.Closer.
+func (v *vault) Close() error {
+	v.client.CloneConfig().HttpClient.CloseIdleConnections()
+	return nil
+}
+
+var errNotVault = errors.New("that was no answer of Vault's transit engine: see VAULT_ADDR")
+
+// ask wants one member of the answer.
+func (v *vault) ask(ctx context.Context, operation string, in map[string]any, want string) (string, error) {
+	answer, err := v.client.Logical().WriteWithContext(ctx, path.Join(v.engine, operation, v.key), in)
+	if said := (&api.ResponseError{}); errors.As(err, &said) {
+		return "", fmt.Errorf("Vault answered %d: %s", said.StatusCode, oneLine(said)) //nolint:staticcheck // a name
+	}
+	if page := (&json.SyntaxError{}); errors.As(err, &page) {
+		return "", errNotVault
+	}
+	if err != nil {
+		return "", err
+	}
+	if answer != nil {
+		if text, _ := answer.Data[want].(string); text != "" {
+			return text, nil
+		}
+	}
+	return "", errNotVault
+}
+
+// oneLine is what Vault said, which comes in several.
+func oneLine(said *api.ResponseError) string {
+	text := strings.Join(strings.Fields(strings.Join(said.Errors, "; ")), " ")
+	return cmp.Or(text, http.StatusText(said.StatusCode))
+}
