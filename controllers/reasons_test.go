@@ -124,6 +124,8 @@ func sayings() map[string]saying {
 		}, says: []string{here, "lacks the keys clientSecret", "it has clientID, client_secret"}},
 		"SecretUnreadable": {inputs: func(in *translate.Inputs) { in.Secrets[app] = translate.Secret{Unreadable: true} },
 			says: []string{here, "allow it to get Secrets in namespace team-a"}},
+		"RegistrationHeld": {inputs: registering(&translate.Registered{Held: "this object changed too often in a short time, so the vendor is asked at 2026-01-01T00:00:00Z"}),
+			says: []string{"OAuthVendor acme", "changed too often", "asked at 2026-01-01T00:00:00Z"}},
 		"VendorNotResolved": {inputs: func(in *translate.Inputs) {
 			registering(nil)(in)
 			in.Vendors[0].Spec.Registration = &oauthv1alpha1.Registration{Mode: "InitialAccessToken", InitialAccessTokenRef: &oauthv1alpha1.SecretReference{Name: "token"}}

@@ -98,6 +98,11 @@ const (
 	// ReasonRegistrationFailed (False): the vendor refused to register an app, or
 	// is away. Fix: do what the message says; it is tried again by itself.
 	ReasonRegistrationFailed = "RegistrationFailed"
+	// ReasonRegistrationHeld (False): no app is registered yet, and the call to the
+	// vendor waits, since this object changed, or its namespace registered apps, too
+	// often in a short time. It also is the reason of an event. Fix: wait until the
+	// time that the message names; what the object says then is sent.
+	ReasonRegistrationHeld = "RegistrationHeld"
 	// ReasonRegistrationExpired (False): the registered client secret ended and
 	// could not be renewed. Fix: do what the message says, or delete the object and
 	// create it again.

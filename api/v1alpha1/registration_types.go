@@ -44,6 +44,14 @@ type RegistrationStatus struct {
 	// failure tells why the last call to the vendor failed; absent when it did not.
 	// +optional
 	Failure *RegistrationFailure `json:"failure,omitempty"`
+	// held tells why and until when a call to the vendor waits that a change of this
+	// object asks for; absent where none does.
+	// +optional
+	Held *RegistrationHold `json:"held,omitempty"`
+	// pace counts the calls to the vendor that this object asked for. From the fifth
+	// on they wait, and the longer the more there were.
+	// +optional
+	Pace *RegistrationPace `json:"pace,omitempty"`
 	// orphans are apps that are, or may be, left at the vendor and that the operator
 	// cannot delete. The newest are kept.
 	// +kubebuilder:validation:MaxItems=8
@@ -68,6 +76,29 @@ type RegistrationFailure struct {
 	// make it earlier.
 	// +optional
 	NextTime metav1.Time `json:"nextTime,omitempty,omitzero"`
+}
+
+// RegistrationHold is a call to the vendor that waits for its turn.
+type RegistrationHold struct {
+	// message says why it waits.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +required
+	Message string `json:"message"`
+	// nextTime is when the vendor is asked.
+	// +required
+	NextTime metav1.Time `json:"nextTime"`
+}
+
+// RegistrationPace counts calls to the vendor.
+type RegistrationPace struct {
+	// calls that the object asked for. One is forgotten every hour.
+	// +kubebuilder:validation:Minimum=1
+	// +required
+	Calls int32 `json:"calls"`
+	// time of the last of them.
+	// +required
+	Time metav1.Time `json:"time"`
 }
 
 // OrphanedRegistration is an app at the vendor that nobody manages any more. Look

@@ -30,8 +30,9 @@ const (
 const longestSleep = 12 * time.Hour
 
 // due decides. An app goes to another place only as another app; all else is an
-// update where the vendor has updates.
-func (r *Registrar) due(rec *record, plan *translate.Registration) todo {
+// update where the vendor has updates. What the clock asks for is not held back,
+// whatever changed besides.
+func (r *Registrar) due(rec *record, plan *translate.Registration) (what todo, asked bool) {
 	change := toReplace
 	if rec.manageable() {
 		change = toUpdate
@@ -39,15 +40,15 @@ func (r *Registrar) due(rec *record, plan *translate.Registration) todo {
 	expiring := !rec.SecretExpires.IsZero() && !r.Now().Before(rec.renewAt())
 	switch {
 	case rec.Endpoint != plan.Endpoint:
-		return toReplace
+		return toReplace, !expiring
 	case rec.Digest != digest(plan):
-		return change
+		return change, !expiring
 	case expiring && rec.Unrenewable:
-		return toReplace
+		return toReplace, false
 	case expiring:
-		return change
+		return change, false
 	}
-	return nothing
+	return nothing, false
 }
 
 // renewAt leaves a third of the secret's time for trouble, and asks no vendor all
@@ -71,7 +72,11 @@ func (r *Registrar) nextDue(rec *record) time.Duration {
 
 // update changes the app at the vendor. It may be done twice: the vendor's answer
 // to the last one counts. Where the vendor will not, another app takes its place.
-func (r *Registrar) update(ctx context.Context, c *oauthv1alpha1.BYOCCredential, plan *translate.Registration, rec *record) (time.Duration, error) {
+func (r *Registrar) update(ctx context.Context, j job) (time.Duration, error) {
+	c, plan, rec := j.c, j.plan, j.rec
+	if err := r.writeStatus(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) { j.count(s, r.time()) }); err != nil {
+		return 0, err
+	}
 	ctx = context.WithoutCancel(ctx)
 	app, err := r.Vendor.Update(ctx, plan, &rec.App)
 	faultpoint.Hit("registration-update-answered")
@@ -79,7 +84,7 @@ func (r *Registrar) update(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 	if err != nil {
 		e := asError(err)
 		if cannotUpdate(e) {
-			return r.create(ctx, c, plan, rec)
+			return r.create(ctx, j)
 		}
 		f := failed{plan: plan, err: e, message: e.Message, refused: e.refused()}
 		if f.refused {

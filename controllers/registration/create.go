@@ -21,22 +21,31 @@ import (
 // unknownOutcome is why an attempt is an orphan.
 const unknownOutcome = "The outcome of the request is not known: the vendor may have registered an app of this software_id."
 
-// create registers an app; old is the one that it replaces, nil for none.
-func (r *Registrar) create(ctx context.Context, c *oauthv1alpha1.BYOCCredential, plan *translate.Registration, old *record) (time.Duration, error) {
-	if wait := r.wait(c, plan); wait > 0 {
-		return wait, nil
+// create registers an app, which replaces that of j.rec where there is one.
+func (r *Registrar) create(ctx context.Context, j job) (time.Duration, error) {
+	c, plan, old := j.c, j.plan, j.rec
+	m := r.memory(c.UID)
+	if j.asked && !m.taken {
+		wait, err := r.take(ctx, c)
+		if err != nil {
+			return 0, err
+		}
+		if wait > 0 {
+			return wait, r.holdBack(ctx, c, wait, tooManyApps)
+		}
+		m.taken = true
 	}
 	if err := r.hold(ctx, c); err != nil {
 		return 0, err
 	}
-	attempt, err := r.begin(ctx, c, old)
+	attempt, err := r.begin(ctx, j)
 	if err != nil {
 		return 0, err
 	}
 	// From here on nothing may stop half-way: the answer is worth more than a quick
 	// end of the process, and the vendor's timeout bounds the wait.
 	ctx = context.WithoutCancel(ctx)
-	r.memory(c.UID).unsent = ""
+	m.unsent, m.taken = "", false
 	app, err := r.Vendor.Register(ctx, plan, attempt)
 	faultpoint.Hit("registration-answered")
 	r.Metrics.call(plan.Vendor, "register", err)
@@ -69,14 +78,15 @@ func (r *Registrar) hold(ctx context.Context, c *oauthv1alpha1.BYOCCredential) e
 // that was read: of two processes one gets a conflict. An attempt that is there
 // already and that this process did not leave unsent may have reached the vendor.
 // So may an app whose Secret is gone.
-func (r *Registrar) begin(ctx context.Context, c *oauthv1alpha1.BYOCCredential, old *record) (string, error) {
-	m := r.memory(c.UID)
+func (r *Registrar) begin(ctx context.Context, j job) (string, error) {
+	m := r.memory(j.c.UID)
 	attempt := ""
-	err := r.writeStatus(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) {
+	err := r.writeStatus(ctx, j.c, func(s *oauthv1alpha1.RegistrationStatus) {
 		if s.Attempt != "" && s.Attempt != m.unsent {
 			addOrphan(s, oauthv1alpha1.OrphanedRegistration{SoftwareID: s.Attempt, Reason: unknownOutcome})
 		}
-		if old == nil && s.ClientID != "" {
+		j.count(s, r.time())
+		if j.rec == nil && s.ClientID != "" {
 			addOrphan(s, oauthv1alpha1.OrphanedRegistration{SoftwareID: s.SoftwareID, ClientID: s.ClientID, Reason: "The Secret that held its registration is gone."})
 			s.ClientID, s.SoftwareID = "", ""
 		}
@@ -145,7 +155,7 @@ func (r *Registrar) keepAnswer(ctx context.Context, c *oauthv1alpha1.BYOCCredent
 	}
 	m.unsaved.Store(nil)
 	faultpoint.Hit("registration-kept")
-	if err := r.settle(ctx, c, rec, false); err != nil {
+	if err := r.settle(ctx, c, rec, nothing); err != nil {
 		return 0, err
 	}
 	faultpoint.Hit("registration-told")

@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	Calls   *prometheus.CounterVec
 	Orphans *prometheus.CounterVec
+	Held    *prometheus.CounterVec
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -21,8 +22,10 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help: "Calls to vendors' registration endpoints by call (register, update, delete) and result (ok, refused, unavailable, unknown)."}, []string{"vendor", "call", "result"}),
 		Orphans: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_orphaned_registrations_total",
 			Help: "Apps that are, or may be, left at a vendor when their credential went away."}, []string{"vendor"}),
+		Held: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_registrations_held_total",
+			Help: "Calls to vendors' registration endpoints that wait because a tenant asked for too many."}, []string{"vendor"}),
 	}
-	for _, c := range []prometheus.Collector{m.Calls, m.Orphans} {
+	for _, c := range []prometheus.Collector{m.Calls, m.Orphans, m.Held} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +65,8 @@ type Registrar struct {
 type memory struct {
 	// unsent is an attempt that was recorded and not sent.
 	unsent string
+	// taken is true where the next app is counted for its namespace already.
+	taken bool
 	// unsaved is an answer that could not be written yet. Others look at it, too.
 	unsaved atomic.Pointer[record]
 	// failed is the plan of the last failure.
@@ -132,6 +133,9 @@ func (r *Registrar) outcome(s *oauthv1alpha1.RegistrationStatus) translate.Regis
 	}
 	if s.Failure != nil {
 		out.Problem = s.Failure.Message
+	}
+	if s.Held != nil {
+		out.Held = fmt.Sprintf("%s, so the vendor is asked at %s", s.Held.Message, s.Held.NextTime.UTC().Format(time.RFC3339))
 	}
 	out.Expired = !s.SecretExpiresTime.IsZero() && !r.Now().Before(s.SecretExpiresTime.Time)
 	return out
@@ -224,38 +228,34 @@ func (r *Registrar) ensure(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 		return 0, err
 	}
 	if rec == nil {
-		return r.create(ctx, c, plan, nil)
+		return r.make(ctx, job{c: c, plan: plan, asked: true}, r.create)
 	}
-	todo := r.due(rec, plan)
-	if err := r.settle(ctx, c, rec, todo == toReplace); err != nil {
+	todo, asked := r.due(rec, plan)
+	if err := r.settle(ctx, c, rec, todo); err != nil {
 		return 0, err
 	}
 	again, err := r.clearPrevious(ctx, c, rec)
 	if err != nil || todo == nothing {
 		return soonest(again, r.nextDue(rec)), err
 	}
-	if wait := r.wait(c, plan); wait > 0 {
-		return soonest(again, soonest(wait, r.nextDue(rec))), nil
-	}
 	change := r.create
 	if todo == toUpdate {
 		change = r.update
 	}
-	then, err := change(ctx, c, plan, rec)
-	return soonest(then, r.nextDue(rec)), err // the old secret ends whatever came of it
+	then, err := r.make(ctx, job{c: c, plan: plan, rec: rec, asked: asked}, change)
+	return soonest(soonest(again, then), r.nextDue(rec)), err // the old secret ends whatever came of it
 }
 
-// wait is how long a failure holds the next try back. A changed plan is tried at
-// once.
-func (r *Registrar) wait(c *oauthv1alpha1.BYOCCredential, plan *translate.Registration) time.Duration {
-	s := c.Status.Registration
-	if s == nil || s.Failure == nil {
-		return 0
+// make makes a call whose turn it is, or says why it waits.
+func (r *Registrar) make(ctx context.Context, j job, call func(context.Context, job) (time.Duration, error)) (time.Duration, error) {
+	wait := r.turn(&j)
+	if wait == 0 {
+		return call(ctx, j)
 	}
-	if m := r.memory(c.UID); m.failed != nil && !reflect.DeepEqual(m.failed, plan) {
-		return 0
+	if !j.asked {
+		return wait, nil // status tells of the failure
 	}
-	return max(0, s.Failure.NextTime.Sub(r.Now()))
+	return wait, r.holdBack(ctx, j.c, wait, tooManyEdits)
 }
 
 func (r *Registrar) memory(uid types.UID) *memory {

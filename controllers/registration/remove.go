@@ -51,8 +51,11 @@ func (r *Registrar) remove(ctx context.Context, c *oauthv1alpha1.BYOCCredential)
 		}
 	}
 	faultpoint.Hit("registration-removed")
-	// Status first: it tells that what the Secret holds is done with.
-	if err := r.insist(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) { *s = oauthv1alpha1.RegistrationStatus{} }); err != nil {
+	// Status first: it tells that what the Secret holds is done with. An object that
+	// stays has made the calls that it made.
+	if err := r.insist(ctx, c, func(s *oauthv1alpha1.RegistrationStatus) {
+		*s = oauthv1alpha1.RegistrationStatus{Pace: s.Pace}
+	}); err != nil {
 		return 0, err
 	}
 	faultpoint.Hit("registration-closed")

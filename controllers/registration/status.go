@@ -110,8 +110,9 @@ func describe(o oauthv1alpha1.OrphanedRegistration) string {
 }
 
 // settle makes status say what the record holds. An attempt of another record
-// stays where it goes on; else its outcome will never be known.
-func (r *Registrar) settle(ctx context.Context, c *oauthv1alpha1.BYOCCredential, rec *record, goesOn bool) error {
+// stays where another app is due; else its outcome will never be known.
+func (r *Registrar) settle(ctx context.Context, c *oauthv1alpha1.BYOCCredential, rec *record, due todo) error {
+	goesOn := due == toReplace
 	before := c.Status.Registration.DeepCopy()
 	if before == nil {
 		before = &oauthv1alpha1.RegistrationStatus{}
@@ -123,6 +124,9 @@ func (r *Registrar) settle(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 		}
 		if !goesOn || s.Attempt == rec.SoftwareID {
 			s.Attempt = ""
+		}
+		if due == nothing {
+			s.Held = nil
 		}
 		s.SoftwareID, s.ClientID = rec.SoftwareID, rec.ClientID
 		s.RegisteredTime, s.SecretExpiresTime = metav1.NewTime(rec.Registered), metav1.Time{}

@@ -34,6 +34,8 @@ type Registration struct {
 type Registered struct {
 	// Problem is why the last call to the vendor failed; empty when it did not.
 	Problem string
+	// Held is why and until when a call to the vendor waits; empty where none does.
+	Held string
 	// Expired is true where the client secret has ended.
 	Expired bool
 }
@@ -85,6 +87,8 @@ func (in credentialInputs) fillRegistered(c *runtimeconfig.Credential, auth runt
 	switch {
 	case in.registered.Expired:
 		own.fail(oauthv1alpha1.ReasonRegistrationExpired, "the client secret that OAuthVendor %s gave has ended, and renewing it failed: %s; it is tried again, and deleting this object and creating it again registers anew", vendor, or(problem, "it was not tried yet"))
+	case !in.secret.found && in.registered.Held != "":
+		own.fail(oauthv1alpha1.ReasonRegistrationHeld, "no app is registered at OAuthVendor %s yet: %s", vendor, in.registered.Held)
 	case !in.secret.found && problem != "":
 		own.fail(oauthv1alpha1.ReasonRegistrationFailed, "registering at OAuthVendor %s failed: %s; it is tried again", vendor, problem)
 	case !in.secret.found:
@@ -95,6 +99,9 @@ func (in credentialInputs) fillRegistered(c *runtimeconfig.Credential, auth runt
 		in.secret.fillCredential("dynamicRegistration", c, auth, f)
 		if problem != "" {
 			f.note("the app that was registered is in use; the last call to the vendor failed: %s", problem)
+		}
+		if in.registered.Held != "" {
+			f.note("the app that was registered is in use, without the last change: %s", in.registered.Held)
 		}
 	}
 	if own.failed() {

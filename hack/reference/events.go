@@ -163,7 +163,7 @@ func explain(action string) (about, reasons string) {
 	case "Reconcile":
 		return "an object of ours", "the reason of its [condition](conditions.md)"
 	case "Register":
-		return "a `BYOCCredential` with `dynamicRegistration`", "`Registered`, `RegistrationUpdated`, `RegistrationFailed`, `RegistrationRetained`, `Unregistered`, `RegistrationOrphaned`: see the [guide](../guides/dynamic-registration.md)"
+		return "a `BYOCCredential` with `dynamicRegistration`", "`Registered`, `RegistrationUpdated`, `RegistrationFailed`, `RegistrationHeld`, `RegistrationRetained`, `Unregistered`, `RegistrationOrphaned`: see the [guide](../guides/dynamic-registration.md)"
 	case "Replace":
 		return "the published index", "what was damaged; it is published again"
 	case "Unregister":

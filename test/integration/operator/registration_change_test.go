@@ -260,7 +260,8 @@ func TestRegistration_writeFails(t *testing.T) {
 	r.start(r.registers, func(_ *controllers.Options, c *rest.Config) {
 		c.Wrap(func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(q *http.Request) (*http.Response, error) {
-				if refuse.Load() && q.Method == http.MethodPost && strings.HasSuffix(q.URL.Path, "/namespaces/"+r.system+"/secrets") {
+				asked := r.fake.Count(fakevendor.Registration) > 0 // before, the new app is counted
+				if refuse.Load() && asked && q.Method == http.MethodPost && strings.HasSuffix(q.URL.Path, "/namespaces/"+r.system+"/secrets") {
 					return nil, errors.New("the API server is away")
 				}
 				return next.RoundTrip(q)
