@@ -11,6 +11,14 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
+// auditRequest tells the audit log of a request.
+func (s *Server) auditRequest(r *request, status int) {
+	if record, ok := r.event.record(r.config, status); ok {
+		record.Time = s.Now()
+		s.Audit.Add(record)
+	}
+}
+
 // record is what the audit log tells of a request; ok is false where nobody was
 // given or refused anything. The tenant is that of config's client.
 func (e *event) record(config *runtimeconfig.Snapshot, status int) (r audit.Record, ok bool) {

@@ -79,9 +79,8 @@ func (s *Server) finish(r *request, w *statusWriter) {
 	took := s.Now().Sub(ev.start)
 	s.metrics.observeRequest(ev, w.status, took)
 	s.endSpan(r, w.status)
-	if record, ok := ev.record(r.config, w.status); ok {
-		record.Time = s.Now()
-		s.Audit.Add(record)
+	if s.Audit != nil {
+		s.auditRequest(r, w.status)
 	}
 	level := slog.LevelInfo
 	switch {

@@ -99,10 +99,18 @@ func (s *Server) openTokenRequest(r *request) (*tokenRequest, error) {
 
 var errNoForm = errors.New("the body must be application/x-www-form-urlencoded")
 
+func isForm(contentType string) bool {
+	const form = "application/x-www-form-urlencoded"
+	if contentType == form {
+		return true
+	}
+	mt, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mt == form
+}
+
 // readForm strictly reads a form body. Its errors are fixed texts.
 func readForm(r *request) (oauth.Params, error) {
-	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mt != "application/x-www-form-urlencoded" || r.Header.Get("Content-Encoding") != "" {
+	if !isForm(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
 		return oauth.Params{}, errNoForm
 	}
 	var b bytes.Buffer

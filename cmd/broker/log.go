@@ -29,19 +29,51 @@ type logLine struct {
 // slow for seconds needs.
 const logQueue = 1024
 
+const (
+	// logDelay is how long a line waits for others.
+	logDelay = 5 * time.Millisecond
+	// logBatch is how many bytes are written at once, and a line more.
+	logBatch = 32 << 10
+)
+
 func newLogWriter(to io.Writer) *logWriter {
 	w := &logWriter{to: to, lines: make(chan logLine, logQueue)}
 	go w.run()
 	return w
 }
 
+// run writes what is there together: a call of the system for each line costs
+// more than making it.
 func (w *logWriter) run() {
+	var batch []byte
 	for line := range w.lines {
+		if line.flushed == nil {
+			time.Sleep(logDelay)
+		}
+		lines := int64(0)
+		batch = batch[:0]
+		for more := true; more && line.flushed == nil; {
+			batch, lines = append(batch, line.text...), lines+1
+			if more = len(batch) < logBatch; more {
+				line, more = w.waiting()
+			}
+		}
+		if _, err := w.to.Write(batch); err != nil {
+			w.lost.Add(lines)
+		}
 		if line.flushed != nil {
 			close(line.flushed)
-		} else if _, err := w.to.Write(line.text); err != nil {
-			w.lost.Add(1)
 		}
+	}
+}
+
+// waiting is the next line, if there is one.
+func (w *logWriter) waiting() (logLine, bool) {
+	select {
+	case line := <-w.lines:
+		return line, true
+	default:
+		return logLine{}, false
 	}
 }
 
