@@ -178,8 +178,8 @@ func find(keys []key, id string) (key, bool) {
 // expiryBytes is the length of the expiry before the content.
 const expiryBytes = 8
 
-// usualBytes is what most sealed contents fit into.
-const usualBytes = 1 << 10
+// usualBytes is what most sealed contents fit into, with nonce and tag.
+const usualBytes = 768
 
 // Seal seals v until expires. context is bound to it: Open must give the same.
 // What is sealed is v as JSON; a Content is spared reflection.
@@ -196,7 +196,7 @@ func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string
 	}
 	k := sealing(r.list(p), r.now())
 	aead := k.aead[p]
-	sealed := aead.Seal(make([]byte, 0, len(plain)+aead.Overhead()), nil, plain, additional(p, k.id, context))
+	sealed := aead.Seal(plain[:0], nil, plain, additional(p, k.id, context))
 	out := make([]byte, 0, len(p)+len(k.id)+2+base64.RawURLEncoding.EncodedLen(len(sealed)))
 	out = append(append(append(append(out, p...), '.'), k.id...), '.')
 	return string(base64.RawURLEncoding.AppendEncode(out, sealed)), nil

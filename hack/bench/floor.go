@@ -102,18 +102,32 @@ func primitives() ([]primitive, error) {
 	}, nil
 }
 
+// content is much like what the broker seals.
+type content struct {
+	id, client, redirectURI, challenge, verifier, code string
+	scopes                                             []string
+	expires                                            time.Time
+}
+
+// Fields implements seal.Content.
+func (c *content) Fields(f *seal.Fields) {
+	f.Text("id", &c.id)
+	f.Text("cl", &c.client)
+	f.Text("ru", &c.redirectURI)
+	f.Text("ch", &c.challenge)
+	f.Text("ve", &c.verifier)
+	f.Text("co", &c.code)
+	f.Texts("sc", &c.scopes)
+	f.Time("ex", &c.expires)
+}
+
 // products are the broker's own functions around them.
 func products() ([]primitive, error) {
 	ring, err := seal.NewRing(keyring.New(time.Now()), time.Now)
 	if err != nil {
 		return nil, err
 	}
-	type content struct {
-		ID, Client, RedirectURI, Challenge, Verifier, Code string
-		Scopes                                             []string
-		Expires                                            time.Time
-	}
-	in := content{rand.Text(), clientID(1), redirectURI, challenge, verifier, "4/0AeaYSHDqVb3k2JmX9n1uTg7pQ5cR8wZyLfKe", []string{"openid", "profile"}, time.Now()}
+	in := &content{rand.Text(), clientID(1), redirectURI, challenge, verifier, "4/0AeaYSHDqVb3k2JmX9n1uTg7pQ5cR8wZyLfKe", []string{"openid", "profile"}, time.Now()}
 	expires := time.Now().Add(time.Hour)
 	sealed, err := ring.Seal(seal.Code, expires, "", in)
 	if err != nil {
