@@ -3,8 +3,8 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,14 +15,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 // apiServer answers what a broker asks of the Kubernetes API: the published
-// index, a watch of it, and shards. It speaks JSON, which costs the broker
-// somewhat more than the protobuf of a real one.
+// index, a watch of it, and shards, in protobuf as a real one does.
 //
 // The shards are cut by the operator's own code. Editions are made ready before
 // they are needed, so that publishing one while users log in costs this process
@@ -36,14 +39,16 @@ type apiServer struct {
 	clients  []runtimeconfig.Client
 	ready    []edition
 	objects  map[string][]byte // encoded Secrets by name
-	sequence int64
+	list     []byte            // encoded list of the index alone
 	watchers map[chan []byte]bool
 }
 
 // edition is one published document, as far as it is new.
 type edition struct {
-	sequence int64
-	objects  map[string][]byte
+	objects map[string][]byte
+	list    []byte
+	// event tells watches of the new index.
+	event []byte
 }
 
 func newAPIServer(namespace string, d runtimeconfig.Document) (*apiServer, error) {
@@ -91,31 +96,54 @@ func (a *apiServer) prepare() error {
 	if err != nil {
 		return err
 	}
-	e := edition{sequence: plan.Next.Index.Sequence, objects: map[string][]byte{}}
+	e, version := edition{objects: map[string][]byte{}}, strconv.FormatInt(plan.Next.Index.Sequence, 10)
 	for _, shard := range plan.Create {
-		if e.objects[shard.Name], err = a.encode(shard.Name, runtimeconfig.ShardDataKey, shard.Content, e.sequence); err != nil {
+		if e.objects[shard.Name], err = encode(a.secret(shard.Name, version, runtimeconfig.ShardDataKey, shard.Content)); err != nil {
 			return err
 		}
 	}
-	index, err := runtimeconfig.EncodeIndex(plan.Next.Index)
+	content, err := runtimeconfig.EncodeIndex(plan.Next.Index)
 	if err != nil {
 		return err
 	}
-	e.objects[runtimeconfig.IndexName], err = a.encode(runtimeconfig.IndexName, runtimeconfig.IndexDataKey, index, e.sequence)
+	index := a.secret(runtimeconfig.IndexName, version, runtimeconfig.IndexDataKey, content)
+	if e.objects[runtimeconfig.IndexName], err = encode(index); err != nil {
+		return err
+	}
+	if e.event, err = modified(e.objects[runtimeconfig.IndexName]); err != nil {
+		return err
+	}
+	e.list, err = encode(&corev1.SecretList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "SecretList"}, ListMeta: metav1.ListMeta{ResourceVersion: version}, Items: []corev1.Secret{*index},
+	})
 	a.last, a.ready = plan.Next, append(a.ready, e)
 	return err
 }
 
-func (a *apiServer) encode(name, key string, content []byte, version int64) ([]byte, error) {
-	b, err := json.Marshal(corev1.Secret{
+func (a *apiServer) secret(name, version, key string, content []byte) *corev1.Secret {
+	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: name, UID: "d1b2c3d4-0000-4000-8000-000000000000", ResourceVersion: strconv.FormatInt(version, 10)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: name, UID: "d1b2c3d4-0000-4000-8000-000000000000", ResourceVersion: version},
 		Data:       map[string][]byte{key: content},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encoding Secret: %w", err)
 	}
-	return b, nil
+}
+
+func encode(object runtime.Object) ([]byte, error) {
+	var b bytes.Buffer
+	if err := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme).Encode(object, &b); err != nil {
+		return nil, fmt.Errorf("encoding an answer: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// modified is an event as watches have it: with its length before it.
+func modified(object []byte) ([]byte, error) {
+	var b bytes.Buffer
+	event := &metav1.WatchEvent{Type: string(watch.Modified), Object: runtime.RawExtension{Raw: object}}
+	if err := protobuf.NewRawSerializer(scheme.Scheme, scheme.Scheme).Encode(event, protobuf.LengthDelimitedFramer.NewFrameWriter(&b)); err != nil {
+		return nil, fmt.Errorf("encoding an event: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
 // publish makes the next edition current, where there is one.
@@ -128,10 +156,9 @@ func (a *apiServer) publish() {
 	e := a.ready[0]
 	a.ready = a.ready[1:]
 	maps.Copy(a.objects, e.objects)
-	a.sequence = e.sequence
-	event := slices.Concat([]byte(`{"type":"MODIFIED","object":`), e.objects[runtimeconfig.IndexName], []byte("}\n"))
+	a.list = e.list
 	for w := range a.watchers {
-		w <- event
+		w <- e.event
 	}
 }
 
@@ -146,8 +173,16 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Query().Get("watch") != "":
 		a.watch(w, r)
 	default:
-		a.list(w)
+		a.mu.Lock()
+		list := a.list
+		a.mu.Unlock()
+		answerObject(w, list)
 	}
+}
+
+func answerObject(w http.ResponseWriter, object []byte) {
+	w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
+	_, _ = w.Write(object) // the broker asks again
 }
 
 func (a *apiServer) get(w http.ResponseWriter, name string) {
@@ -158,14 +193,7 @@ func (a *apiServer) get(w http.ResponseWriter, name string) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	answerJSON(w, object)
-}
-
-func (a *apiServer) list(w http.ResponseWriter) {
-	a.mu.Lock()
-	index, version := a.objects[runtimeconfig.IndexName], a.sequence
-	a.mu.Unlock()
-	answerJSON(w, fmt.Appendf(nil, `{"kind":"SecretList","apiVersion":"v1","metadata":{"resourceVersion":"%d"},"items":[%s]}`, version, index))
+	answerObject(w, object)
 }
 
 func (a *apiServer) watch(w http.ResponseWriter, r *http.Request) {
@@ -178,7 +206,7 @@ func (a *apiServer) watch(w http.ResponseWriter, r *http.Request) {
 		delete(a.watchers, events)
 		a.mu.Unlock()
 	}()
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", runtime.ContentTypeProtobuf+";stream=watch")
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
 	for {

@@ -31,8 +31,10 @@ type report struct {
 	Primitives  []primitive `json:"primitives,omitempty"`
 	Memory      []memory    `json:"memory,omitempty"`
 	Comparisons []row       `json:"comparisons,omitempty"`
-	Profile     []share     `json:"profile,omitempty"`
-	Targets     []verdict   `json:"targets"`
+	// Reloads is what new configurations cost a broker that does nothing else.
+	Reloads []reloadCost `json:"reloads,omitempty"`
+	Profile []share      `json:"profile,omitempty"`
+	Targets []verdict    `json:"targets"`
 
 	out io.Writer
 }
@@ -53,6 +55,12 @@ type memory struct {
 	Credentials int   `json:"credentials"`
 	RSS         int64 `json:"rssBytes"`
 	Heap        int64 `json:"heapBytes"`
+}
+
+// reloadCost is the CPU time of one new configuration in which one client changed.
+type reloadCost struct {
+	Credentials int    `json:"credentials"`
+	Micros      spread `json:"cpuMicros"`
 }
 
 // row is one comparison: the second contender beside the first.

@@ -254,19 +254,6 @@ func (b *bench) credentials(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) reload(ctx context.Context) error {
-	for _, t := range []*target{b.few, b.many} {
-		all, err := b.compare(ctx, usual,
-			&contender{name: "quiet", target: t, work: (*user).login},
-			&contender{name: "reloading", target: t, work: (*user).login, reloads: 10})
-		if err != nil {
-			return err
-		}
-		b.add(fmt.Sprintf("reload %d", t.tenants), all[1], all[0])
-	}
-	return nil
-}
-
 // memories reads what idle brokers hold after a collection.
 func (b *bench) memories(ctx context.Context) error {
 	select {
