@@ -64,6 +64,15 @@ func (q Query) Encode() string {
 	return string(b)
 }
 
+// First are the parameters by name; of those that are repeated the first counts.
+func (q Query) First() map[string]string {
+	m := make(map[string]string, len(q))
+	for _, p := range slices.Backward(q) {
+		m[p.name] = p.value
+	}
+	return m
+}
+
 func (q Query) find(name string) int {
 	return slices.IndexFunc(q, func(p param) bool { return p.name == name })
 }

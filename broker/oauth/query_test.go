@@ -31,6 +31,9 @@ func TestQuery_keepsItsOrder(t *testing.T) {
 	if got, want := q.Encode(), "z=1&a=x+y&z=2&a=%C3%B6%26&new="; got != want {
 		t.Errorf("Encode() = %q, want %q", got, want)
 	}
+	if got, want := q.First(), map[string]string{"z": "1", "a": "x y", "new": ""}; !cmp.Equal(got, want) {
+		t.Errorf("First() = %q, want %q", got, want)
+	}
 	q.Set("z", "3")
 	q.Set("a", "4")
 	if got, want := q.Encode(), "z=3&a=4&new="; got != want {

@@ -72,13 +72,7 @@ func (e Endpoint) AuthorizeURL(r AuthorizeRequest) (string, error) {
 		q.Set("nonce", r.Nonce)
 	}
 	if v.Resource.OnAuthorize {
-		for i, uri := range e.resources(r.Resource) {
-			if i == 0 {
-				q.Set(v.Resource.Parameter, uri)
-				continue
-			}
-			q.Add(v.Resource.Parameter, uri)
-		}
+		e.setResource(&q, r.Resource)
 	}
 	if !v.Scopes.Omit && len(r.Scopes) > 0 {
 		q.Set(e.scopeParameter(), strings.Join(r.Scopes, v.Scopes.Separator))
@@ -101,17 +95,23 @@ func (e Endpoint) scopeParameter() string {
 	return e.Vendor.Scopes.Parameter
 }
 
-// resources are the resource indicators to send (RFC 8707): the vendor's fixed
-// one, or what the client asked for.
-func (e Endpoint) resources(asked []string) []string {
+// setResource sets the resource indicators (RFC 8707): the vendor's fixed one, or
+// what the client asked for.
+func (e Endpoint) setResource(q *oauth.Query, asked []string) {
+	name := e.Vendor.Resource.Parameter
 	switch e.Vendor.Resource.Mode {
 	case runtimeconfig.ResourceFixed:
-		return []string{e.Target.Resource}
+		q.Set(name, e.Target.Resource)
 	case runtimeconfig.ResourcePass:
-		return asked
+		for i, uri := range asked {
+			if i == 0 {
+				q.Set(name, uri)
+				continue
+			}
+			q.Add(name, uri)
+		}
 	case runtimeconfig.ResourceOmit:
 	}
-	return nil
 }
 
 // ExpectsNonce tells whether a login for these scopes sends a nonce.

@@ -12,11 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -73,7 +73,7 @@ func (c *Client) Refresh(ctx context.Context, e Endpoint, x RefreshExchange, che
 
 type redemption struct {
 	leg, endpoint string
-	form          url.Values
+	form          oauth.Query
 	check         IDTokenCheck
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
@@ -37,8 +38,11 @@ type RefreshExchange struct {
 	Resource []string
 }
 
-func (e Endpoint) codeForm(x CodeExchange) url.Values {
-	form := url.Values{}
+// usualParams is what a token request has.
+const usualParams = 8
+
+func (e Endpoint) codeForm(x CodeExchange) oauth.Query {
+	form := make(oauth.Query, 0, usualParams)
 	for _, p := range e.Target.TokenParameters {
 		form.Set(p.Name, p.Value)
 	}
@@ -53,19 +57,13 @@ func (e Endpoint) codeForm(x CodeExchange) url.Values {
 		form.Set("code_verifier", x.Verifier.Reveal())
 	}
 	if e.Vendor.Resource.OnToken {
-		e.setResource(form, x.Resource)
+		e.setResource(&form, x.Resource)
 	}
 	return form
 }
 
-func (e Endpoint) setResource(form url.Values, asked []string) {
-	if r := e.resources(asked); len(r) > 0 {
-		form[e.Vendor.Resource.Parameter] = r
-	}
-}
-
-func (e Endpoint) refreshForm(x RefreshExchange) url.Values {
-	form := url.Values{}
+func (e Endpoint) refreshForm(x RefreshExchange) oauth.Query {
+	form := make(oauth.Query, 0, usualParams)
 	for _, p := range e.Target.RefreshParameters {
 		form.Set(p.Name, p.Value)
 	}
@@ -80,16 +78,16 @@ func (e Endpoint) refreshForm(x RefreshExchange) url.Values {
 		form.Set("scope", strings.Join(x.Scopes, e.Vendor.Scopes.Separator))
 	}
 	if e.Vendor.Resource.OnRefresh {
-		e.setResource(form, x.Resource)
+		e.setResource(&form, x.Resource)
 	}
 	return form
 }
 
 // request makes the POST to the token endpoint, with exactly one way of client
 // authentication (OAuth 2.1 section 2.4).
-func (e Endpoint) request(ctx context.Context, endpoint string, form url.Values, now time.Time) (*http.Request, error) {
+func (e Endpoint) request(ctx context.Context, endpoint string, form oauth.Query, now time.Time) (*http.Request, error) {
 	header := e.headers()
-	if err := e.authenticate(form, header, now); err != nil {
+	if err := e.authenticate(&form, header, now); err != nil {
 		return nil, err
 	}
 	body, err := encodeBody(form, header, e.Vendor.TokenRequest.JSON)
@@ -116,7 +114,7 @@ func (e Endpoint) headers() http.Header {
 
 // encodeBody writes form as a form or as a flat JSON object, and says which in
 // header. An empty form has no body.
-func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, error) {
+func encodeBody(form oauth.Query, header http.Header, asJSON bool) (io.Reader, error) {
 	if len(form) == 0 {
 		return http.NoBody, nil
 	}
@@ -124,11 +122,7 @@ func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, er
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
 		return strings.NewReader(form.Encode()), nil
 	}
-	flat := make(map[string]string, len(form))
-	for name := range form {
-		flat[name] = form.Get(name)
-	}
-	b, err := json.Marshal(flat)
+	b, err := json.Marshal(form.First())
 	if err != nil {
 		return nil, failed(OutcomeMalformed, "the request cannot be encoded")
 	}
@@ -136,7 +130,7 @@ func encodeBody(form url.Values, header http.Header, asJSON bool) (io.Reader, er
 	return bytes.NewReader(b), nil
 }
 
-func (e Endpoint) authenticate(form url.Values, header http.Header, now time.Time) error {
+func (e Endpoint) authenticate(form *oauth.Query, header http.Header, now time.Time) error {
 	id, auth := e.Credential.ClientID, e.Vendor.ClientAuth
 	switch auth.Method {
 	case runtimeconfig.AuthBasic:

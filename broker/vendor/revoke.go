@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
@@ -50,7 +51,7 @@ func (e Endpoint) revocationAuthenticates() bool {
 func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string, now time.Time) (*http.Request, error) {
 	v := e.Vendor.Revocation
 	header := e.headers()
-	form := url.Values{}
+	var form oauth.Query
 	method, asJSON := http.MethodPost, false
 	switch v.Style {
 	case "BearerSelf":
@@ -67,7 +68,7 @@ func (e Endpoint) revocation(ctx context.Context, token secret.Text, hint string
 		form.Set(v.TokenParameter, token.Reveal())
 		form.Set("token_type_hint", hint)
 	}
-	if err := e.authenticateRevocation(form, header, now); err != nil {
+	if err := e.authenticateRevocation(&form, header, now); err != nil {
 		return nil, failed(OutcomeCredentialRefused, err.Error())
 	}
 	body, err := encodeBody(form, header, asJSON)
@@ -95,7 +96,7 @@ func pathSegment(s string) string {
 }
 
 // authenticateRevocation adds the client's credentials where this style has them.
-func (e Endpoint) authenticateRevocation(form url.Values, header http.Header, now time.Time) error {
+func (e Endpoint) authenticateRevocation(form *oauth.Query, header http.Header, now time.Time) error {
 	if !e.revocationAuthenticates() {
 		return nil
 	}
@@ -147,7 +148,9 @@ func (c *Client) Introspect(ctx context.Context, e Endpoint, token secret.Text, 
 	_, err := c.observed(ctx, e, "introspect", func() (*Result, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
 		defer cancel()
-		form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}
+		var form oauth.Query
+		form.Set("token", token.Reveal())
+		form.Set("token_type_hint", hint)
 		req, err := e.request(ctx, e.Target.Endpoints.Introspection, form, c.Now())
 		if err != nil {
 			return nil, failed(OutcomeCredentialRefused, err.Error())

@@ -101,7 +101,7 @@ func TestRedTeam_G12_RevocationStyles(t *testing.T) {
 	}{
 		"RFC 7009, basic": {rfc7009(), runtimeconfig.AuthBasic, "/revoke", http.MethodPost, func(string) string { return app }, func(token string) string { return "token=" + token + "&token_type_hint=refresh_token" }},
 		"RFC 7009, post": {rfc7009(), runtimeconfig.AuthPost, "/revoke", http.MethodPost, nil, func(token string) string {
-			return "client_id=" + harness.App + "&client_secret=" + harness.AppSecret + "&token=" + token + "&token_type_hint=refresh_token"
+			return "token=" + token + "&token_type_hint=refresh_token&client_id=" + harness.App + "&client_secret=" + harness.AppSecret
 		}},
 		"unauthenticated": {runtimeconfig.Revocation{Style: "RFC7009Unauthenticated"}, runtimeconfig.AuthBasic, "/revoke", http.MethodPost, nil, func(token string) string { return "token=" + token + "&token_type_hint=refresh_token" }},
 		"bearer":          {runtimeconfig.Revocation{Style: "BearerSelf"}, runtimeconfig.AuthBasic, "/revoke", http.MethodPost, bearer, nil},
