@@ -93,6 +93,7 @@ func (p *pages) write(w http.ResponseWriter, r *request, show page) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", p.languages.tags[chosen].String())
 	w.Header().Set("Content-Security-Policy", p.csp+show.formAction)
+	w.Header().Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
 	w.WriteHeader(show.status)
 	_, _ = w.Write(b.Bytes())
 }
