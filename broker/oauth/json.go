@@ -3,9 +3,9 @@
 package oauth
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -190,7 +190,7 @@ func (w *walker) literal() error {
 // Unquote is the content of a valid JSON string, and "" for anything else. Most
 // strings hold no escapes and are not decoded.
 func Unquote(v json.RawMessage) string {
-	if len(v) >= 2 && v[0] == '"' && !slices.Contains(v, '\\') {
+	if len(v) >= 2 && v[0] == '"' && bytes.IndexByte(v, '\\') < 0 {
 		return string(v[1 : len(v)-1])
 	}
 	var s string
@@ -200,17 +200,19 @@ func Unquote(v json.RawMessage) string {
 	return s
 }
 
-// Quote is s as a JSON string. Most strings need no escapes.
-func Quote(s string) json.RawMessage {
-	if !plain(s) {
-		b, err := json.Marshal(s)
-		if err != nil {
-			return json.RawMessage(`""`)
-		}
-		return b
+// Quote is s as a JSON string.
+func Quote(s string) json.RawMessage { return appendQuoted(make([]byte, 0, len(s)+2), s) }
+
+// appendQuoted appends s as a JSON string. Most strings need no escapes.
+func appendQuoted(b []byte, s string) []byte {
+	if plain(s) {
+		return append(append(append(b, '"'), s...), '"')
 	}
-	b := make([]byte, 0, len(s)+2)
-	return append(append(append(b, '"'), s...), '"')
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		return append(b, '"', '"')
+	}
+	return append(b, quoted...)
 }
 
 // plain tells whether encoding/json writes s as it is, also for HTML.
@@ -225,16 +227,18 @@ func plain(s string) bool {
 
 // EncodeObject writes members as they are, sorted by name.
 func EncodeObject(members map[string]json.RawMessage) []byte {
-	size := 2
+	size, names := 2, make([]string, 0, len(members))
 	for name, v := range members {
 		size += len(name) + len(v) + 4
+		names = append(names, name)
 	}
+	slices.Sort(names)
 	b := append(make([]byte, 0, size), '{')
-	for i, name := range slices.Sorted(maps.Keys(members)) {
+	for i, name := range names {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(append(b, Quote(name)...), ':'), members[name]...)
+		b = append(append(appendQuoted(b, name), ':'), members[name]...)
 	}
 	return append(b, '}')
 }

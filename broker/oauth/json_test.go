@@ -128,3 +128,14 @@ func BenchmarkDecodeObject(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkEncodeObject(b *testing.B) {
+	members := map[string]json.RawMessage{}
+	for _, name := range []string{"access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"} {
+		members[name] = oauth.Quote(strings.Repeat("a", 200))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		oauth.EncodeObject(members)
+	}
+}
