@@ -185,7 +185,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		func() error { return addReconciler(m, o, reconciler, debouncer) },
 		func() error { return addReporter(m, reporter) },
 		func() error { return addDiscovery(m, o, discovery) },
-		func() error { return addRegistrar(m, registrar) },
+		func() error { return addRegistrar(m, o, registrar) },
 		func() error { return addProber(m, prober) },
 	} {
 		if err := add(); err != nil {
@@ -346,9 +346,12 @@ func newRegistrar(m ctrl.Manager, o Options, touch func()) (*registration.Regist
 
 // addRegistrar watches credentials for those that are deleted, or ask for no
 // registration any more; of the others translate tells.
-func addRegistrar(m ctrl.Manager, r *registration.Registrar) error {
+func addRegistrar(m ctrl.Manager, o Options, r *registration.Registrar) error {
 	if r.Vendor == nil {
 		return nil
+	}
+	if err := o.Registerer.Register(registration.NewOrphanGauge(m.GetClient(), o.BrokerClass)); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
 	}
 	c, err := controller.New("registration", m, controller.Options{
 		Reconciler: r, MaxConcurrentReconciles: registrars,

@@ -27,13 +27,19 @@ type OAuthVendorStatus struct {
 	// +optional
 	Discovery *DiscoveryStatus `json:"discovery,omitempty"`
 	// orphanedRegistrations are apps that the operator registered and that are, or
-	// may be, left at the vendor. The newest are kept. Remove entries from the
-	// status when you have deleted the apps.
+	// may be, left at the vendor. Remove entries from the status when you have
+	// deleted the apps. Where the list is full, the namespace that has the most
+	// entries loses its newest.
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
 	// +listMapKey=softwareID
 	// +optional
 	OrphanedRegistrations []OrphanedRegistration `json:"orphanedRegistrations,omitempty"`
+	// omittedOrphans is how many more apps there were no places for in
+	// orphanedRegistrations; the operator's log has each.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	OmittedOrphans int32 `json:"omittedOrphans,omitempty"`
 }
 
 // DiscoveryStatus tells what the metadata document said.

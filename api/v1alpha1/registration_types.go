@@ -53,7 +53,7 @@ type RegistrationStatus struct {
 	// +optional
 	Pace *RegistrationPace `json:"pace,omitempty"`
 	// orphans are apps that are, or may be, left at the vendor and that the operator
-	// cannot delete. The newest are kept.
+	// cannot delete. Where there are more, the oldest move to the OAuthVendor's status.
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=map
 	// +listMapKey=softwareID

@@ -23,5 +23,6 @@
 // registrations apart by it makes no second one, and a person can find the first.
 //
 // The files: registrar.go what is to be done; create.go, change.go, remove.go the
-// three things that can be; record.go the Secret; status.go what is told.
+// three things that can be; record.go the Secret; status.go and
+// orphans.go what is told; pace.go how often vendors are asked.
 package registration

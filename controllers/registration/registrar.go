@@ -185,11 +185,13 @@ func (r *Registrar) Reconcile(ctx context.Context, request reconcile.Request) (r
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading credential: %w", err)
 	}
-	if class := c.Spec.BrokerClass; class != r.Class && (class != "" || r.Class != oauthv1alpha1.DefaultBrokerClass) {
+	if !serves(r.Class, c.Spec.BrokerClass) {
 		return reconcile.Result{}, nil
 	}
 	again, err := r.act(ctx, &c)
-	r.keep(&c)
+	if err == nil { // else c may hold what could not be written
+		r.keep(&c)
+	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil // the cache is behind
 	}

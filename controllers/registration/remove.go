@@ -46,7 +46,7 @@ func (r *Registrar) remove(ctx context.Context, c *oauthv1alpha1.BYOCCredential)
 		orphans[i].Credential, orphans[i].Time = c.Namespace+"/"+c.Name, r.time()
 	}
 	if len(orphans) > 0 {
-		if err := r.tellVendor(ctx, c, orphans); err != nil {
+		if err := r.tellVendor(ctx, c.Spec.Vendor, orphans); err != nil {
 			return 0, err
 		}
 	}

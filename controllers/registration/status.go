@@ -16,7 +16,6 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
-	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
 )
 
 const (
@@ -28,7 +27,8 @@ const (
 )
 
 // writeStatus changes status.registration, which only this controller writes,
-// where the change makes a difference. It tells of new orphans.
+// where the change makes a difference. It tells of new orphans, and moves the
+// oldest to the vendor's status where there are too many.
 func (r *Registrar) writeStatus(ctx context.Context, c *oauthv1alpha1.BYOCCredential, change func(*oauthv1alpha1.RegistrationStatus)) error {
 	before := c.DeepCopy()
 	s := c.Status.Registration.DeepCopy()
@@ -38,6 +38,12 @@ func (r *Registrar) writeStatus(ctx context.Context, c *oauthv1alpha1.BYOCCreden
 	had := slices.Clone(s.Orphans)
 	change(s)
 	added := stamp(s, had, oauthv1alpha1.OrphanedRegistration{Credential: c.Namespace + "/" + c.Name, Time: r.time()})
+	if n := len(s.Orphans) - maxOrphans; n > 0 {
+		if err := r.tellVendor(ctx, c.Spec.Vendor, s.Orphans[:n]); err != nil {
+			return err
+		}
+		s.Orphans = s.Orphans[n:]
+	}
 	c.Status.Registration = s
 	if equality.Semantic.DeepEqual(s, &oauthv1alpha1.RegistrationStatus{}) {
 		c.Status.Registration = nil
@@ -86,8 +92,7 @@ func addOrphan(s *oauthv1alpha1.RegistrationStatus, o oauthv1alpha1.OrphanedRegi
 	s.Orphans = append(s.Orphans, o)
 }
 
-// stamp completes the orphans that were not there before, drops the oldest beyond
-// the limit, and returns the new ones.
+// stamp completes the orphans that were not there before, and returns them.
 func stamp(s *oauthv1alpha1.RegistrationStatus, had []oauthv1alpha1.OrphanedRegistration, with oauthv1alpha1.OrphanedRegistration) []oauthv1alpha1.OrphanedRegistration {
 	var added []oauthv1alpha1.OrphanedRegistration
 	for i := range s.Orphans {
@@ -98,7 +103,6 @@ func stamp(s *oauthv1alpha1.RegistrationStatus, had []oauthv1alpha1.OrphanedRegi
 		o.Credential, o.Time = with.Credential, with.Time
 		added = append(added, *o)
 	}
-	s.Orphans = s.Orphans[max(0, len(s.Orphans)-maxOrphans):]
 	return added
 }
 
@@ -211,55 +215,4 @@ func (f failed) delay(last *oauthv1alpha1.RegistrationFailure) time.Duration {
 // say records an event.
 func (r *Registrar) say(c *oauthv1alpha1.BYOCCredential, kind, reason, note string) {
 	r.Events.Eventf(c, nil, kind, reason, "Register", "%s", note)
-}
-
-// tellVendor records orphans in the vendor's status, since their credential goes
-// away, and as an event and a metric. A vendor that is gone has no status.
-func (r *Registrar) tellVendor(ctx context.Context, c *oauthv1alpha1.BYOCCredential, orphans []oauthv1alpha1.OrphanedRegistration) error {
-	var v oauthv1alpha1.OAuthVendor
-	for n := 0; ; n++ {
-		err := r.Live.Get(ctx, client.ObjectKey{Name: c.Spec.Vendor}, &v)
-		if apierrors.IsNotFound(err) {
-			r.Metrics.Orphans.WithLabelValues(c.Spec.Vendor).Add(float64(len(orphans)))
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("reading vendor: %w", err)
-		}
-		err = r.addToVendor(ctx, &v, orphans)
-		if err == nil {
-			break
-		}
-		if !apierrors.IsConflict(err) || n >= conflictTries {
-			return fmt.Errorf("recording orphans: %w", err)
-		}
-	}
-	for _, o := range orphans {
-		r.Log.WarnContext(ctx, "an app is left at a vendor", "vendor", c.Spec.Vendor, "credential", o.Credential, "clientID", o.ClientID, "softwareID", o.SoftwareID, "reason", o.Reason)
-	}
-	return nil
-}
-
-func (r *Registrar) addToVendor(ctx context.Context, v *oauthv1alpha1.OAuthVendor, orphans []oauthv1alpha1.OrphanedRegistration) error {
-	before := v.DeepCopy()
-	var added []oauthv1alpha1.OrphanedRegistration
-	for _, o := range orphans {
-		if !slices.ContainsFunc(v.Status.OrphanedRegistrations, func(h oauthv1alpha1.OrphanedRegistration) bool { return h.SoftwareID == o.SoftwareID }) {
-			added = append(added, o)
-		}
-	}
-	if len(added) == 0 {
-		return nil
-	}
-	all := append(v.Status.OrphanedRegistrations, added...)
-	v.Status.OrphanedRegistrations = all[max(0, len(all)-maxVendorOrphans):]
-	if err := r.Client.Status().Patch(ctx, v, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return err
-	}
-	faultpoint.Hit("registration-orphans-told")
-	for _, o := range added {
-		r.Metrics.Orphans.WithLabelValues(v.Name).Inc()
-		r.Events.Eventf(v, nil, corev1.EventTypeWarning, "RegistrationOrphaned", "Unregister", "%s", "BYOCCredential "+o.Credential+": "+describe(o))
-	}
-	return nil
 }

@@ -167,7 +167,7 @@ func explain(action string) (about, reasons string) {
 	case "Replace":
 		return "the published index", "what was damaged; it is published again"
 	case "Unregister":
-		return "an `OAuthVendor`", "`RegistrationOrphaned`: an app that nobody can manage is left there"
+		return "an `OAuthVendor`", "`RegistrationOrphaned`: an app that nobody can manage is left there; `OrphansOmitted`: the list of them is full"
 	}
 	return "", ""
 }

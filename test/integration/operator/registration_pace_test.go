@@ -190,6 +190,9 @@ func TestRegistration_manyApps(t *testing.T) {
 	for _, c := range waiting {
 		r.create(c)
 		eventually(t, func() error { return condition(c, "ResolvedRefs", "False", "RegistrationHeld") })
+		if c.Status.Registration == nil || c.Status.Registration.Held == nil {
+			t.Fatalf("the condition tells of a wait, and status.registration is %+v", c.Status.Registration)
+		}
 		if len(c.Finalizers) > 0 || c.Status.Registration.Attempt != "" {
 			t.Errorf("it waits, and has finalizers %v and %+v", c.Finalizers, c.Status.Registration)
 		}
