@@ -4,6 +4,7 @@ package oauth_test
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ import (
 // query makes a Query of names and values in turns.
 func query(pairs ...string) oauth.Query {
 	var q oauth.Query
-	for i := 0; i < len(pairs); i += 2 {
-		q.Add(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		q.Add(pair[0], pair[1])
 	}
 	return q
 }
