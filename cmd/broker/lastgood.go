@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,9 +17,11 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
-// lastGood keeps the published documents of the last good snapshot in a file,
-// sealed with the key ring, so that a container which restarts while the API
-// server is away serves on.
+// lastGood keeps the published document of the last good snapshot on disk, sealed
+// with the key ring, so that a container which restarts while the API server is
+// away serves on. The index is in the file, each shard in one beside it: what did
+// not change is not written again. The index is written last, and shards are
+// removed after it, so that there is a whole document at every moment.
 type lastGood struct {
 	path string
 	keys *seal.Keys
@@ -29,23 +32,25 @@ type lastGood struct {
 
 	mu   sync.Mutex
 	kept *lastGoodContent
-	// written is when the file was, stale whether kept is newer than it.
+	// written is when the index was, stale whether kept is newer than it.
 	written time.Time
 	stale   bool
+	// files are the shards that are on disk, renewed is when the first of them was.
+	files   map[string]bool
+	renewed time.Time
 }
 
 type lastGoodContent struct {
-	Index  runtimeconfig.Index `json:"index"`
-	Shards map[string][]byte   `json:"shards"`
+	index  runtimeconfig.Index
+	shards map[string][]byte
 }
 
 const (
 	// lastGoodLife bounds how old a configuration may be and still start a broker.
 	lastGoodLife = 7 * 24 * time.Hour
-	// lastGoodRenewal is how often the file is written again.
+	// lastGoodRenewal is how often everything is written again.
 	lastGoodRenewal = time.Hour
-	// lastGoodPause is how often it is written at most: it holds everything, and
-	// somebody may be editing. A start without an API server may miss what changed
+	// lastGoodPause is how often it is written at most: somebody may be editing. A start without an API server may miss what changed
 	// in that time.
 	lastGoodPause = 5 * time.Second
 )
@@ -94,43 +99,106 @@ func (l *lastGood) renew(pause time.Duration) error {
 	switch {
 	case l.kept == nil: // what was restored keeps its age
 		return nil
-	case l.stale && age >= pause, age >= lastGoodRenewal:
+	case l.stale && age >= pause, l.old():
 		return l.write()
 	}
 	return nil
 }
 
-// write replaces the file in one step.
+func (l *lastGood) old() bool { return l.now().Sub(l.renewed) >= lastGoodRenewal }
+
+// write brings what is on disk to what is kept.
 func (l *lastGood) write() error {
-	sealed, err := l.keys.Ring().Seal(seal.LastGood, l.now().Add(lastGoodLife), "", l.kept)
+	if l.old() {
+		l.files, l.renewed, l.stale = map[string]bool{}, l.now(), true // should it fail, the next try goes on
+	}
+	for name, content := range l.kept.shards {
+		if l.files[name] {
+			continue
+		}
+		if err := l.replace(l.shardFile(name), name, content); err != nil {
+			return err
+		}
+		l.files[name] = true
+	}
+	if err := l.replace(l.path, "", l.kept.index); err != nil {
+		return err
+	}
+	l.written, l.stale = l.now(), false
+	return l.collect()
+}
+
+func (l *lastGood) shardFile(name string) string { return l.path + "." + name }
+
+// replace seals content and puts it into a file in one step. context keeps files
+// from being exchanged.
+func (l *lastGood) replace(file, context string, content any) error {
+	sealed, err := l.keys.Ring().Seal(seal.LastGood, l.now().Add(lastGoodLife), context, content)
 	if err != nil {
 		return err
 	}
-	tmp, err := l.create(filepath.Dir(l.path), ".last-good-*")
+	tmp, err := l.create(filepath.Dir(file), ".last-good-*")
 	if err != nil {
 		return fmt.Errorf("saving the last good configuration: %w", err)
 	}
 	_, err = tmp.WriteString(sealed)
 	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), l.path)
+		err = os.Rename(tmp.Name(), file)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("saving the last good configuration: %w", err), os.Remove(tmp.Name()))
 	}
-	l.written, l.stale = l.now(), false
 	return nil
 }
 
-// Restore reads the file; ok is false where there is none that opens.
-func (l *lastGood) Restore() (index runtimeconfig.Index, shards map[string][]byte, ok bool) {
-	var c lastGoodContent
-	sealed, err := os.ReadFile(l.path)
-	if err == nil {
-		err = l.keys.Ring().Open(seal.LastGood, string(sealed), "", &c)
+// collect removes shards that the index no longer names, also those that an
+// earlier process left.
+func (l *lastGood) collect() error {
+	files, err := os.ReadDir(filepath.Dir(l.path))
+	for _, f := range files {
+		name, ours := strings.CutPrefix(f.Name(), filepath.Base(l.shardFile("")))
+		if _, named := l.kept.shards[name]; ours && !named && strings.HasPrefix(name, runtimeconfig.ShardPrefix) {
+			err = errors.Join(err, os.Remove(l.shardFile(name)))
+			delete(l.files, name)
+		}
 	}
 	if err != nil {
-		l.log.Warn("no last good configuration to start from", "file", l.path, "error", err)
-		return index, nil, false
+		return fmt.Errorf("removing what the last good configuration no longer needs: %w", err)
 	}
-	return c.Index, c.Shards, true
+	return nil
+}
+
+// Restore reads what is on disk; ok is false where there is nothing that opens.
+func (l *lastGood) Restore() (index runtimeconfig.Index, shards map[string][]byte, ok bool) {
+	index, shards, err := l.read()
+	if err != nil {
+		l.log.Warn("no last good configuration to start from", "file", l.path, "error", err)
+		return runtimeconfig.Index{}, nil, false
+	}
+	return index, shards, true
+}
+
+func (l *lastGood) read() (index runtimeconfig.Index, shards map[string][]byte, err error) {
+	open := func(file, context string, v any) error {
+		sealed, err := os.ReadFile(file) //nolint:gosec // our own
+		if err != nil {
+			return err
+		}
+		if err := l.keys.Ring().Open(seal.LastGood, string(sealed), context, v); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(file), err)
+		}
+		return nil
+	}
+	if err := open(l.path, "", &index); err != nil {
+		return index, nil, err
+	}
+	shards = map[string][]byte{}
+	for _, ref := range index.Shards {
+		var content []byte
+		if err := open(l.shardFile(ref.Name), ref.Name, &content); err != nil {
+			return index, nil, err
+		}
+		shards[ref.Name] = content
+	}
+	return index, shards, nil
 }

@@ -9,10 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
@@ -36,7 +39,7 @@ func TestLastGood_staysYoung(t *testing.T) {
 	if err := l.renew(lastGoodPause); err != nil {
 		t.Errorf("with nothing to keep: %v", err)
 	}
-	if err := l.Save(runtimeconfig.Index{Sequence: 7}, map[string][]byte{"a": []byte("content")}); err != nil {
+	if err := l.Save(indexOf(7, "a"), map[string][]byte{"a": []byte("content")}); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(lastGoodLife - time.Minute)
@@ -100,6 +103,75 @@ func TestLastGood_run(t *testing.T) {
 	}
 }
 
+// indexOf names shards.
+func indexOf(sequence int64, names ...string) runtimeconfig.Index {
+	i := runtimeconfig.Index{Sequence: sequence}
+	for _, name := range names {
+		i.Shards = append(i.Shards, runtimeconfig.ShardRef{Name: name})
+	}
+	return i
+}
+
+// TestLastGood_onlyWhatChanged: a shard that is on disk is not written again
+// before the hour, and one that is no longer named goes, whoever left it.
+func TestLastGood_onlyWhatChanged(t *testing.T) {
+	now := time.Now()
+	clock := func() time.Time { return now }
+	keys, err := seal.NewKeys(keyring.New(now), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	start := func() *lastGood {
+		return &lastGood{path: filepath.Join(dir, "last-good"), keys: keys, now: clock, log: slog.New(slog.DiscardHandler), create: os.CreateTemp}
+	}
+	a, b, c := runtimeconfig.ShardPrefix+"a", runtimeconfig.ShardPrefix+"b", runtimeconfig.ShardPrefix+"c"
+	var sequence int64
+	save := func(l *lastGood, names ...string) map[string]string {
+		t.Helper()
+		now = now.Add(lastGoodPause)
+		sequence++
+		shards := map[string][]byte{}
+		for _, name := range names {
+			shards[name] = []byte("content of " + name)
+		}
+		if err := l.Save(indexOf(sequence, names...), shards); err != nil {
+			t.Fatal(err)
+		}
+		index, got, ok := start().Restore()
+		if !ok || index.Sequence != sequence {
+			t.Fatalf("restored %t, sequence %d, want %d", ok, index.Sequence, sequence)
+		}
+		if diff := cmp.Diff(shards, got); diff != "" {
+			t.Error(diff)
+		}
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) != 1+len(names) {
+			t.Errorf("there are %v (%v), want the index and %v", files, err, names)
+		}
+		contents := map[string]string{}
+		for _, f := range files {
+			text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			contents[strings.TrimPrefix(f.Name(), "last-good.")] = string(text)
+		}
+		return contents
+	}
+	l := start()
+	first := save(l, a, b)
+	second := save(l, b, c)
+	if first[b] != second[b] {
+		t.Error("a shard that did not change was sealed again")
+	}
+	now = now.Add(lastGoodRenewal)
+	if third := save(l, b, c); third[b] == second[b] || third[c] == second[c] {
+		t.Error("after the hour a shard was not sealed again")
+	}
+	save(start(), a) // another process, which knows of no file
+}
+
 // TestLastGood_fullDisk: the file that is there stays whole while the disk is
 // full, nothing is left beside it, and it is replaced once there is room.
 func TestLastGood_fullDisk(t *testing.T) {
@@ -120,13 +192,13 @@ func TestLastGood_fullDisk(t *testing.T) {
 		return os.OpenFile(name, os.O_WRONLY, 0)
 	}}
 	save := func(sequence int64) error {
-		return l.Save(runtimeconfig.Index{Sequence: sequence}, map[string][]byte{"a": []byte("content")})
+		return l.Save(indexOf(sequence, "a"), map[string][]byte{"a": []byte("content")})
 	}
 	want := func(sequence int64) {
 		t.Helper()
 		files, err := os.ReadDir(dir)
-		if index, _, ok := l.Restore(); !ok || index.Sequence != sequence || len(files) != 1 || err != nil {
-			t.Errorf("got %v, sequence %d among %d files, want %d alone", ok, index.Sequence, len(files), sequence)
+		if index, _, ok := l.Restore(); !ok || index.Sequence != sequence || len(files) != 2 || err != nil {
+			t.Errorf("got %v, sequence %d among %d files, want %d and its shard alone", ok, index.Sequence, len(files), sequence)
 		}
 	}
 	if err := save(1); err != nil {

@@ -96,7 +96,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.brokerClass, "broker-class", "default", "with --config: the brokerClass that is served")
 	f.StringVar(&o.publishedNamespace, "published-namespace", "", "namespace of the objects that the operator publishes: serve from a cluster")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "with --published-namespace: kubeconfig file; none means the pod's own")
-	f.StringVar(&o.lastGood, "last-good", "", "with --published-namespace: file that keeps the last good configuration, sealed, for a start while the API server is away")
+	f.StringVar(&o.lastGood, "last-good", "", "with --published-namespace: file that keeps the last good configuration, sealed, for a start while the API server is away; its parts are in files beside it, whose names begin with its name")
 	f.StringVar(&o.redisURL, "redis-url", "", "file that holds the URL of a Redis (redis://, rediss://, redis+sentinel://, redis+cluster://) through which replicas take codes, states and client assertions exactly once")
 	f.StringVar(&o.registration, "registration", string(broker.RegistrationDisabled), "who may register clients at the broker (RFC 7591): Disabled, Open or InitialAccessToken; such clients reach only vendors whose selfRegisteredClients is Allowed")
 	f.StringVar(&o.registrationToken, "registration-token", "", "with --registration InitialAccessToken: file that holds the token, at least 32 characters")

@@ -280,18 +280,27 @@ func (c *cluster) notReady(t *testing.T, b *binary.Broker, reason ...string) {
 // fileIsSealed: what is on disk shows nothing, and only its owner reads it.
 func (c *cluster) fileIsSealed(t *testing.T, file string) error {
 	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
+	files, err := filepath.Glob(file + "*")
+	if err != nil || len(files) < 2 || files[0] != file {
+		return fmt.Errorf("there are %q, want an index and shards: %w", files, err)
 	}
-	for _, plain := range []string{appSecret, clientSecret, "platform-app", c.vendorName(), redirectURI} {
-		if strings.Contains(string(b), plain) {
-			t.Errorf("the file holds %q", plain)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return err
 		}
-	}
-	info, err := os.Stat(file)
-	if err != nil || info.Mode().Perm() != 0o600 || !strings.HasPrefix(string(b), "obg1.") {
-		return fmt.Errorf("got mode %s and %.5s, %w", info.Mode(), b, err)
+		for _, plain := range []string{appSecret, clientSecret, "platform-app", c.vendorName(), redirectURI} {
+			if strings.Contains(string(b), plain) {
+				t.Errorf("the file holds %q", plain)
+			}
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm() != 0o600 || !strings.HasPrefix(string(b), "obg1.") {
+			return fmt.Errorf("got mode %s and %.5s", info.Mode(), b)
+		}
 	}
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(file), ".last-good-*"))
 	if err != nil || len(left) > 0 {
