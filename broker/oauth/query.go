@@ -49,19 +49,25 @@ func (q *Query) Set(name, value string) {
 func (q *Query) Add(name, value string) { *q = append(*q, param{name, value}) }
 
 // Encode writes the parameters in form encoding.
-func (q Query) Encode() string {
-	size := 0
+func (q Query) Encode() string { return q.after("", "") }
+
+// after writes them after other text.
+func (q Query) after(text, separator string) string {
+	size := len(text) + len(separator)
 	for _, p := range q {
 		size += len(p.name) + len(p.value) + len(p.value)/4 + 2
 	}
-	b := make([]byte, 0, size)
-	for i, p := range q {
-		if i > 0 {
-			b = append(b, '&')
-		}
-		b = append(append(append(b, url.QueryEscape(p.name)...), '='), url.QueryEscape(p.value)...)
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteString(text)
+	for _, p := range q {
+		b.WriteString(separator)
+		b.WriteString(url.QueryEscape(p.name))
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(p.value))
+		separator = "&"
 	}
-	return string(b)
+	return b.String()
 }
 
 // First are the parameters by name; of those that are repeated the first counts.

@@ -64,9 +64,9 @@ func WithQuery(uri string, params Query) (string, error) {
 	case len(params) == 0:
 		return uri, nil
 	case !found || query == "":
-		return before + "?" + params.Encode(), nil
+		return params.after(before, "?"), nil
 	}
-	return uri + "&" + params.Encode(), nil
+	return params.after(uri, "&"), nil
 }
 
 // ValidResource tells whether s is an absolute URI without fragment (RFC 8707

@@ -197,9 +197,22 @@ func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string
 	k := sealing(r.list(p), r.now())
 	aead := k.aead[p]
 	sealed := aead.Seal(plain[:0], nil, plain, additional(p, k.id, context))
-	out := make([]byte, 0, len(p)+len(k.id)+2+base64.RawURLEncoding.EncodedLen(len(sealed)))
-	out = append(append(append(append(out, p...), '.'), k.id...), '.')
-	return string(base64.RawURLEncoding.AppendEncode(out, sealed)), nil
+	var out strings.Builder
+	out.Grow(len(p) + len(k.id) + 2 + base64.RawURLEncoding.EncodedLen(len(sealed)))
+	out.WriteString(string(p))
+	out.WriteByte('.')
+	out.WriteString(k.id)
+	out.WriteByte('.')
+	encode(&out, sealed)
+	return out.String(), nil
+}
+
+// encode writes b as base64url, in pieces: a buffer for the whole would be copied.
+func encode(to *strings.Builder, b []byte) {
+	var piece [1024]byte
+	for part := range slices.Chunk(b, len(piece)/4*3) {
+		to.Write(base64.RawURLEncoding.AppendEncode(piece[:0], part))
+	}
 }
 
 // Open opens a string that Seal made for the same purpose and context into v.

@@ -77,7 +77,7 @@ func (e Endpoint) AuthorizeURL(r AuthorizeRequest) (string, error) {
 	if !v.Scopes.Omit && len(r.Scopes) > 0 {
 		q.Set(e.scopeParameter(), strings.Join(r.Scopes, v.Scopes.Separator))
 	}
-	return base + "?" + q.Encode(), nil
+	return oauth.WithQuery(base, q)
 }
 
 // renamed gives the vendor's name for a standard parameter.
