@@ -75,7 +75,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *request, a *authorization
 		return &redirectError{to: a.back, err: oauth.AsError(err)}
 	}
 	s.dropOldConsents(w, r)
-	http.SetCookie(w, s.cookie(s.cookieName(cookieConsent, c.ID), half, consentLife))
+	s.setCookie(w, s.cookieName(cookieConsent, c.ID), half, consentLife)
 	// The page's own form is sent to us with this address as Referer, and to nobody else.
 	w.Header().Set("Referrer-Policy", "same-origin")
 	r.event.outcome = consentShown
@@ -172,7 +172,7 @@ func (s *Server) readConsent(w http.ResponseWriter, r *request) (*consentRequest
 	if err != nil && !errors.Is(err, once.ErrTaken) {
 		return nil, tryAgain(err)
 	}
-	http.SetCookie(w, s.cookie(s.cookieName(cookieConsent, id), "", 0))
+	s.setCookie(w, s.cookieName(cookieConsent, id), "", 0)
 	if err != nil {
 		return nil, badRequest("This page was answered before.", err)
 	}
@@ -196,7 +196,7 @@ func (s *Server) dropOldConsents(w http.ResponseWriter, r *request) {
 	}
 	slices.Sort(names)
 	for len(names) >= maxConsents {
-		http.SetCookie(w, s.cookie(names[0], "", 0))
+		s.setCookie(w, names[0], "", 0)
 		names = names[1:]
 	}
 }
@@ -220,26 +220,27 @@ func (s *Server) remember(w http.ResponseWriter, r *request, a ask) error {
 	if err != nil {
 		return err
 	}
-	c := s.cookie(s.cookieName(cookieRemembered, name), sealed, rememberedLife)
-	if s.dropOldRemembered(w, r, c) {
-		http.SetCookie(w, c)
+	name = s.cookieName(cookieRemembered, name)
+	if s.dropOldRemembered(w, r, name, len(sealed)) {
+		s.setCookie(w, name, sealed, rememberedLife)
 	}
 	return nil
 }
 
-// dropOldRemembered makes room for a new cookie; it tells whether there is any.
+// dropOldRemembered makes room for a new cookie with length bytes; it tells whether
+// there is any.
 // Browsers send the oldest first (RFC 6265 section 5.4).
-func (s *Server) dropOldRemembered(w http.ResponseWriter, r *request, add *http.Cookie) bool {
-	size := len(add.Name) + len(add.Value)
+func (s *Server) dropOldRemembered(w http.ResponseWriter, r *request, name string, length int) bool {
+	size := len(name) + length
 	fits := size <= maxRemembered
 	var others []*http.Cookie
 	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, s.cookieName(cookieRemembered, "")) && c.Name != add.Name {
+		if strings.HasPrefix(c.Name, s.cookieName(cookieRemembered, "")) && c.Name != name {
 			others, size = append(others, c), size+len(c.Name)+len(c.Value)
 		}
 	}
 	for ; fits && size > maxRemembered; others = others[1:] {
-		http.SetCookie(w, s.cookie(others[0].Name, "", 0))
+		s.setCookie(w, others[0].Name, "", 0)
 		size -= len(others[0].Name) + len(others[0].Value)
 	}
 	return fits

@@ -77,7 +77,8 @@ func (s *Server) finish(r *request, w *statusWriter) {
 			s.render(w, r, &pageError{status: http.StatusInternalServerError, title: "Something went wrong", text: "The broker could not answer."})
 		}
 	}
-	took := s.Now().Sub(ev.start)
+	now := s.Now()
+	took := now.Sub(ev.start)
 	s.metrics.observeRequest(ev, w.status, took)
 	s.endSpan(r, w.status)
 	if s.Audit != nil {
@@ -104,17 +105,17 @@ func (s *Server) finish(r *request, w *statusWriter) {
 			attrs = append(attrs, a)
 		}
 	}
-	s.log(r.Context(), level, attrs)
+	s.log(r.Context(), now, level, attrs)
 }
 
 // log writes a line without looking for the place in the source that wrote it,
 // which Logger does at each call.
-func (s *Server) log(ctx context.Context, level slog.Level, attrs []slog.Attr) {
+func (s *Server) log(ctx context.Context, at time.Time, level slog.Level, attrs []slog.Attr) {
 	h := s.Logger.Handler()
 	if !h.Enabled(ctx, level) {
 		return
 	}
-	line := slog.NewRecord(s.Now(), level, "request", 0)
+	line := slog.NewRecord(at, level, "request", 0)
 	line.AddAttrs(attrs...)
 	_ = h.Handle(ctx, line) // as Logger does: nobody could do anything about it
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,15 +107,14 @@ func (s *Server) cookieName(kind, id string) string {
 	return "__Host-" + kind + id
 }
 
-func (s *Server) cookie(name, value string, maxAge time.Duration) *http.Cookie {
-	c := &http.Cookie{ //nolint:gosec // Secure is off only for plain http on loopback, in development
-		Name: name, Value: value, Path: "/", Secure: !s.Development,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(maxAge.Seconds()),
+// setCookie sets a cookie, or deletes it where maxAge is 0. Names and values are
+// ids and sealed values, which need no quoting.
+func (s *Server) setCookie(w http.ResponseWriter, name, value string, maxAge time.Duration) {
+	attributes := "; HttpOnly; Secure; SameSite=Lax"
+	if s.Development { // plain http on loopback
+		attributes = "; HttpOnly; SameSite=Lax"
 	}
-	if maxAge <= 0 {
-		c.MaxAge = -1
-	}
-	return c
+	w.Header().Add("Set-Cookie", name+"="+value+"; Path=/; Max-Age="+strconv.Itoa(int(maxAge.Seconds()))+attributes)
 }
 
 var errTooLarge = errors.New("the login does not fit into a cookie")
@@ -129,7 +129,7 @@ func (s *Server) saveLogin(w http.ResponseWriter, r *request, l *login) error {
 		return errTooLarge
 	}
 	s.dropOldLogins(w, r, len(value))
-	http.SetCookie(w, s.cookie(s.cookieName(cookieLogin, l.ID), value, s.Lifetimes.Login))
+	s.setCookie(w, s.cookieName(cookieLogin, l.ID), value, s.Lifetimes.Login)
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (s *Server) loadLogin(r *request, id string) (*login, error) {
 
 // endLogin deletes the cookie of a login.
 func (s *Server) endLogin(w http.ResponseWriter, id string) {
-	http.SetCookie(w, s.cookie(s.cookieName(cookieLogin, id), "", 0))
+	s.setCookie(w, s.cookieName(cookieLogin, id), "", 0)
 }
 
 // dropOldLogins deletes cookies that do not open, and the oldest until a new
