@@ -113,6 +113,11 @@ test-browser: test-modules ## Walk through logins with Chromium; screenshots go 
 	@rm -rf test/browser/screenshots
 	@$(STEP) 'browser' go test -tags=browser -count=1 -timeout=10m -v ./test/browser
 
+.PHONY: test-vault
+test-vault: ## Run the tests of a wrapped key ring with a real HashiCorp Vault (the first time builds it, 5 to 10 minutes).
+	@$(STEP) 'build test/vault' go -C test/vault build -o ../../bin/vault .
+	@$(STEP) 'key ring and Vault' go test -tags=vault -count=1 -timeout=10m -v -run '^TestVault|^TestKMS$$/^vault$$' ./test/binary
+
 .PHONY: e2e
 e2e: ## Install on a real single-node Kubernetes of this machine (root; about 15 minutes) and break things. ARGS="--keep" etc.
 	@go run ./test/e2e $(ARGS)

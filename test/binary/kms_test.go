@@ -47,28 +47,50 @@ func stale(t *testing.T, b *binary.Broker, want string) {
 	})
 }
 
+// kmsServer is a KMS that can be made to fail, and counts its calls.
+type kmsServer interface {
+	Away(away bool)
+	Calls(operation string) int
+}
+
 // TestKMS: the ring is wrapped, and the KMS is away at the start, during a change,
 // and while nothing changes.
 func TestKMS(t *testing.T) {
 	t.Parallel()
-	for name, of := range map[string]func(*fakekms.KMS) (string, []string){
-		"vault": func(k *fakekms.KMS) (string, []string) { return k.VaultURL(), k.VaultEnv() },
-		"gcp":   func(k *fakekms.KMS) (string, []string) { return k.GCPURL(), k.GCPEnv(t) },
-		"azure": func(k *fakekms.KMS) (string, []string) { return k.AzureURL(), k.AzureEnv(t) },
-		"aws":   func(k *fakekms.KMS) (string, []string) { return k.AWSURL(), k.AWSEnv() },
+	for name, start := range map[string]func(*testing.T) (kmsServer, string, []string){
+		"vault": func(t *testing.T) (kmsServer, string, []string) {
+			v := newVault(t)
+			return v, v.VaultURL(), v.VaultEnv()
+		},
+		"gcp": func(t *testing.T) (kmsServer, string, []string) {
+			k := fakekms.Start(t)
+			return k, k.GCPURL(), k.GCPEnv(t)
+		},
+		"azure": func(t *testing.T) (kmsServer, string, []string) {
+			k := fakekms.Start(t)
+			return k, k.AzureURL(), k.AzureEnv(t)
+		},
+		"aws": func(t *testing.T) (kmsServer, string, []string) {
+			k := fakekms.Start(t)
+			return k, k.AWSURL(), k.AWSEnv()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, kms := newSite(t), fakekms.Start(t)
-			s.Plant("Vault's token", fakekms.Token)
-			url, env := of(kms)
+			s := newSite(t)
+			kms, url, env := start(t)
+			for _, variable := range env {
+				if token, ok := strings.CutPrefix(variable, "VAULT_TOKEN="); ok {
+					s.Plant("Vault's token", token)
+				}
+			}
 			s.Env = append(s.Env, env...)
 			s.wrappedLife(t, kms, url)
 		})
 	}
 }
 
-func (s *site) wrappedLife(t *testing.T, kms *fakekms.KMS, url string) {
+func (s *site) wrappedLife(t *testing.T, kms kmsServer, url string) {
 	t.Helper()
 	ring := s.Path("keyring.json")
 	plain := s.Read("keyring.json")

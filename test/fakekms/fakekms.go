@@ -9,9 +9,7 @@
 package fakekms
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -21,7 +19,7 @@ import (
 	"testing"
 )
 
-// Token that Vault wants, and Key that both have.
+// Token that Vault knows at the start, and Key that all have.
 const (
 	Token = "vault-token-canary-0123456789"
 	Key   = "oauth-broker"
@@ -32,38 +30,22 @@ type KMS struct {
 	server *httptest.Server
 	aead   cipher.AEAD
 
-	mu    sync.Mutex
-	away  bool
-	calls map[string]int
+	mu      sync.Mutex
+	away    bool
+	calls   map[string]int
+	transit transit
 }
 
 // Start runs a KMS until the end of the test.
 func Start(t testing.TB) *KMS {
 	t.Helper()
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := &KMS{calls: map[string]int{}}
-	if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
-		t.Fatal(err)
-	}
+	k := &KMS{aead: newAEAD(), transit: newTransit(), calls: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /v1/transit/{operation}/{key}", k.vault)
 	mux.HandleFunc("POST /{$}", k.aws)
 	k.server = httptest.NewServer(mux)
 	t.Cleanup(k.server.Close)
 	return k
-}
-
-// VaultURL names the key in Vault, VaultEnv is the environment of a program.
-func (k *KMS) VaultURL() string { return "hashivault://" + Key }
-
-// VaultEnv is the environment of a program that uses Vault.
-func (k *KMS) VaultEnv() []string {
-	return []string{"VAULT_ADDR=" + k.server.URL, "VAULT_TOKEN=" + Token, "VAULT_MAX_RETRIES=0"}
 }
 
 // AWSURL names the key in AWS KMS.
@@ -108,36 +90,6 @@ func (k *KMS) count(w http.ResponseWriter, operation string) bool {
 	return true
 }
 
-// vault is the transit engine: encrypt and decrypt.
-func (k *KMS) vault(w http.ResponseWriter, r *http.Request) {
-	operation := r.PathValue("operation")
-	if !k.count(w, operation) {
-		return
-	}
-	if r.Header.Get("X-Vault-Token") != Token || r.PathValue("key") != Key {
-		http.Error(w, `{"errors":["permission denied"]}`, http.StatusForbidden)
-		return
-	}
-	var in struct{ Plaintext, Ciphertext string }
-	err := json.NewDecoder(r.Body).Decode(&in)
-	data := map[string]string{}
-	if operation == "encrypt" {
-		var plain []byte
-		plain, err = base64.StdEncoding.DecodeString(in.Plaintext)
-		data["ciphertext"] = "vault:v1:" + base64.StdEncoding.EncodeToString(k.aead.Seal(nil, nil, plain, nil)) //nolint:gosec // this cipher makes its nonce itself
-	} else if err == nil {
-		var plain []byte
-		plain, err = k.open(strings.TrimPrefix(in.Ciphertext, "vault:v1:"))
-		data["plaintext"] = base64.StdEncoding.EncodeToString(plain)
-	}
-	if err != nil {
-		http.Error(w, `{"errors":["invalid ciphertext"]}`, http.StatusBadRequest)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
-}
-
 // aws is KMS's JSON 1.1 protocol: TrentService.Encrypt and Decrypt.
 func (k *KMS) aws(w http.ResponseWriter, r *http.Request) {
 	operation := strings.ToLower(strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "TrentService."))
@@ -163,7 +115,7 @@ func (k *KMS) aws(w http.ResponseWriter, r *http.Request) {
 		}
 		out["CiphertextBlob"] = k.aead.Seal(nil, nil, in.Plaintext, nil) //nolint:gosec // this cipher makes its nonce itself
 	case "decrypt":
-		plain, err := k.open(in.CiphertextBlob)
+		plain, err := open(k.aead, in.CiphertextBlob)
 		if err != nil {
 			awsError(w, "InvalidCiphertextException")
 			return
@@ -181,11 +133,10 @@ func awsError(w http.ResponseWriter, code string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": code})
 }
 
-func (k *KMS) open(text string) ([]byte, error) {
+func open(key cipher.AEAD, text string) ([]byte, error) {
 	sealed, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := k.aead.Open(nil, nil, sealed, nil)
-	return plain, err
+	return key.Open(nil, nil, sealed, nil)
 }
