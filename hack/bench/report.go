@@ -59,8 +59,9 @@ type memory struct {
 
 // reloadCost is the CPU time of one new configuration in which one client changed.
 type reloadCost struct {
-	Credentials int    `json:"credentials"`
-	Micros      spread `json:"cpuMicros"`
+	Credentials int     `json:"credentials"`
+	Mean        float64 `json:"cpuMicrosMean"`
+	Micros      spread  `json:"cpuMicros"`
 }
 
 // row is one comparison: the second contender beside the first.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -130,6 +131,7 @@ func (b *bench) measure(ctx context.Context, c *contender) (sample, error) {
 			return sample{}, err
 		}
 	}
+	runtime.GC() // what preparing left behind is collected now, and not while users work
 	allocs, bytes, sequence, err := b.counters(ctx, c.target)
 	if err != nil {
 		return sample{}, err
