@@ -353,6 +353,9 @@ func addRegistrar(m ctrl.Manager, o Options, r *registration.Registrar) error {
 	if err := o.Registerer.Register(registration.NewOrphanGauge(m.GetClient(), o.BrokerClass)); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	if err := m.Add(manager.RunnableFunc(r.Sweep)); err != nil {
+		return fmt.Errorf("adding the sweep: %w", err)
+	}
 	c, err := controller.New("registration", m, controller.Options{
 		Reconciler: r, MaxConcurrentReconciles: registrars,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, time.Minute),

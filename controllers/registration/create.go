@@ -53,7 +53,7 @@ func (r *Registrar) create(ctx context.Context, j job) (time.Duration, error) {
 		return r.notCreated(ctx, c, plan, made{app: app, err: asError(err)})
 	}
 	now := r.Now().UTC().Truncate(time.Second)
-	rec := &record{App: *app, Digest: digest(plan), Registered: now, SecretSince: now}
+	rec := &record{App: *app, Digest: digest(plan), Registered: now, SecretSince: now, Retain: retains(c)}
 	if old != nil {
 		rec.version = old.version
 		rec.Previous = append(old.Previous, replaced{App: old.App, Since: now})

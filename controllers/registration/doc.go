@@ -24,5 +24,6 @@
 //
 // The files: registrar.go what is to be done; create.go, change.go, remove.go the
 // three things that can be; record.go the Secret; status.go and
-// orphans.go what is told; pace.go how often vendors are asked.
+// orphans.go what is told; pace.go how often vendors are asked; sweep.go
+// what is left over.
 package registration

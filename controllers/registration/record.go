@@ -41,11 +41,19 @@ type record struct {
 	Unrenewable bool
 	// Previous are apps that this one replaced and that are still to be deleted.
 	Previous []replaced
+	// Retain is true where the app stays at the vendor when the object goes.
+	Retain bool
 	// Removing is when deleting the app began; zero before.
 	Removing time.Time
 
 	// version of the Secret that it was read from, or written as.
 	version string
+	// stray is since when the Secret has had no object, as its annotation has it.
+	stray string
+}
+
+func retains(c *oauthv1alpha1.BYOCCredential) bool {
+	return c.Spec.DynamicRegistration != nil && c.Spec.DynamicRegistration.DeletionPolicy == "Retain"
 }
 
 // replaced is an app that another took the place of.
@@ -74,6 +82,7 @@ type (
 		SecretSince time.Time   `json:"secretSince"`
 		Unrenewable bool        `json:"unrenewable,omitempty"`
 		Previous    []storedApp `json:"previous,omitempty"`
+		Retain      bool        `json:"retain,omitempty"`
 		Removing    time.Time   `json:"removing,omitzero"`
 	}
 )
@@ -123,7 +132,7 @@ func (r *Registrar) load(ctx context.Context, uid types.UID) (*record, error) {
 	}
 	out := &record{
 		App: s.app(), Digest: s.Digest, Registered: s.Registered, SecretSince: s.SecretSince, Unrenewable: s.Unrenewable,
-		Removing: s.Removing, version: object.ResourceVersion,
+		Retain: s.Retain, Removing: s.Removing, version: object.ResourceVersion, stray: object.Annotations[strayAnnotation],
 	}
 	out.ClientSecret = secret.New(string(object.Data[oauthv1alpha1.SecretKeyClientSecret]))
 	out.AuthMethod = string(object.Data[oauthv1alpha1.SecretKeyTokenEndpointAuthMethod])
@@ -138,7 +147,7 @@ func (r *Registrar) load(ctx context.Context, uid types.UID) (*record, error) {
 func (r *Registrar) save(ctx context.Context, c *oauthv1alpha1.BYOCCredential, rec *record) error {
 	s := storedRecord{
 		storedApp: storeApp(rec.App, time.Time{}), Digest: rec.Digest, Registered: rec.Registered, SecretSince: rec.SecretSince,
-		Unrenewable: rec.Unrenewable, Removing: rec.Removing,
+		Unrenewable: rec.Unrenewable, Retain: rec.Retain, Removing: rec.Removing,
 	}
 	for _, p := range rec.Previous {
 		s.Previous = append(s.Previous, storeApp(p.App, p.Since))
@@ -160,6 +169,9 @@ func (r *Registrar) save(ctx context.Context, c *oauthv1alpha1.BYOCCredential, r
 			oauthv1alpha1.SecretKeyTokenEndpointAuthMethod: []byte(rec.AuthMethod),
 			oauthv1alpha1.SecretKeyRegistration:            content,
 		},
+	}
+	if rec.stray != "" {
+		object.Annotations[strayAnnotation] = rec.stray
 	}
 	if !rec.ClientSecret.Empty() {
 		object.Data[oauthv1alpha1.SecretKeyClientSecret] = []byte(rec.ClientSecret.Reveal())

@@ -232,6 +232,12 @@ func (r *Registrar) ensure(ctx context.Context, c *oauthv1alpha1.BYOCCredential,
 	if rec == nil {
 		return r.make(ctx, job{c: c, plan: plan, asked: true}, r.create)
 	}
+	if rec.Retain != retains(c) { // for whoever finds the Secret without the object
+		rec.Retain = retains(c)
+		if err := r.save(ctx, c, rec); err != nil {
+			return 0, err
+		}
+	}
 	todo, asked := r.due(rec, plan)
 	if err := r.settle(ctx, c, rec, todo); err != nil {
 		return 0, err

@@ -34,7 +34,7 @@ func (r *Registrar) remove(ctx context.Context, c *oauthv1alpha1.BYOCCredential)
 		return 0, err
 	}
 	var orphans []oauthv1alpha1.OrphanedRegistration
-	retain := c.Spec.DynamicRegistration != nil && c.Spec.DynamicRegistration.DeletionPolicy == "Retain"
+	retain := retains(c)
 	if rec != nil && !retain {
 		var wait time.Duration
 		if orphans, wait, err = r.removeApps(context.WithoutCancel(ctx), c, rec); err != nil || wait > 0 {
