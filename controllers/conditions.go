@@ -58,6 +58,9 @@ func conditions(t *target, served Served, current []metav1.Condition) []metav1.C
 		list = append(list, *valid)
 	}
 	list = append(list, ready(list))
+	if c := stalled(t); c != nil {
+		list = append(list, *c)
+	}
 	for i := range list {
 		list[i].ObservedGeneration = t.verdict.Generation
 	}
@@ -95,6 +98,17 @@ func programmed(t *target, served Served, current *metav1.Condition) metav1.Cond
 	return c
 }
 
+// stalled is nil but where the object's own spec is wrong. Ready=False already
+// means for kstatus that an object is in progress, so there is no Reconciling.
+func stalled(t *target) *metav1.Condition {
+	for _, c := range []translate.Check{t.verdict.Accepted, t.verdict.ResolvedRefs} {
+		if !c.OK && (c.Reason == oauthv1alpha1.ReasonInvalid || c.Reason == oauthv1alpha1.ReasonSelectorUnsupported) {
+			return &metav1.Condition{Type: oauthv1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: c.Reason, Message: c.Message}
+		}
+	}
+	return nil
+}
+
 func ready(others []metav1.Condition) metav1.Condition {
 	for _, c := range others {
 		// CredentialsValid may be Unknown: many vendors do not tell.
@@ -111,7 +125,8 @@ func ready(others []metav1.Condition) metav1.Condition {
 func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
 	var changed []metav1.Condition
 	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
-		return c.Type == oauthv1alpha1.ConditionCredentialsValid && meta.FindStatusCondition(wanted, c.Type) == nil
+		optional := c.Type == oauthv1alpha1.ConditionCredentialsValid || c.Type == oauthv1alpha1.ConditionStalled
+		return optional && meta.FindStatusCondition(wanted, c.Type) == nil
 	})
 	for _, c := range wanted {
 		before := meta.FindStatusCondition(*list, c.Type)

@@ -169,7 +169,8 @@ type BrokerClientStatus struct {
 	// observedGeneration of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Accepted, ResolvedRefs, Programmed and Ready.
+	// conditions are Accepted, ResolvedRefs, Programmed, Ready and, where the spec is
+	// wrong, Stalled.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

@@ -6,8 +6,8 @@ package v1alpha1
 // the comment of a reason says with which status it goes, what it means, and
 // after "Fix:" what to do.
 
-// Condition types. All have positive polarity: True is the good state. They
-// use the words of Gateway API.
+// Condition types. All but Stalled have positive polarity: True is the good
+// state. They use the words of Gateway API, and Stalled those of kstatus.
 const (
 	// ConditionAccepted is True when the object is valid by itself and nothing
 	// that it names forbids it: the broker would serve it once its references resolve.
@@ -28,6 +28,11 @@ const (
 	// ConditionReady is True when Accepted, ResolvedRefs and Programmed are True
 	// and CredentialsValid is not False.
 	ConditionReady = "Ready"
+	// ConditionStalled is there, and True, only while the object waits for nothing
+	// but a change of its own spec. Flux and kstatus then call it failed, and stop
+	// waiting. What other objects or the vendor may still mend is no reason for it:
+	// in GitOps the order in which objects arrive is nobody's choice.
+	ConditionStalled = "Stalled"
 )
 
 // Reasons of Accepted.
@@ -36,7 +41,7 @@ const (
 	ReasonAccepted = "Accepted"
 	// ReasonInvalid (False): a value is wrong in a way that the schema could not
 	// refuse. It also is a reason of ResolvedRefs, where no Secret can have the
-	// name that is given. Fix: correct the field that the message names.
+	// name that is given, and of Stalled (True). Fix: correct the field that the message names.
 	ReasonInvalid = "Invalid"
 	// ReasonConflict (False): an older object already has what this one claims.
 	// Fix: delete one of the two, or change the field that the message names.
@@ -46,7 +51,8 @@ const (
 	// byoc.allowedNamespaces, or to label it so that the selector chooses it.
 	ReasonNotAllowed = "NamespaceNotAllowed"
 	// ReasonSelectorUnsupported (False): a namespace selector in namespaced mode,
-	// where the operator cannot read namespaces. Fix: list names instead.
+	// where the operator cannot read namespaces. It also is a reason of Stalled
+	// (True). Fix: list names instead.
 	ReasonSelectorUnsupported = "SelectorUnsupported"
 	// ReasonUnsupported (False): nobody can register this app: there is no operator,
 	// the vendor authenticates apps by key, or the platform's initial access token

@@ -9,7 +9,8 @@ type OAuthVendorStatus struct {
 	// observedGeneration of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Accepted, ResolvedRefs, Programmed, Ready and, where something
+	// conditions are Accepted, ResolvedRefs, Programmed, Ready, where the spec is
+	// wrong Stalled and, where something
 	// is known of the shared credentials, CredentialsValid.
 	// +listType=map
 	// +listMapKey=type

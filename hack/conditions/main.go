@@ -46,7 +46,10 @@ names object, field and fix. Nothing of a Secret's content is ever in one.
 
 ` + "`Programmed`" + ` is the gate for deployments: it speaks of the brokers alone, and stays
 True until the object changes. ` + "`Ready`" + ` sums up, so it also turns False when the
-vendor refuses the credentials later.
+vendor refuses the credentials later. A gate that shall not wait for what cannot
+come looks for ` + "`Stalled`" + `, too, as Flux does by itself:
+
+	kubectl wait --for=condition=Stalled oauthvendor/github --timeout=1s && echo "its spec is wrong"
 
 `
 

@@ -4,8 +4,10 @@ package operator_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -63,6 +65,65 @@ func TestKstatus(t *testing.T) {
 	}
 	in.start()
 	eventually(t, func() error { return isKstatus(t, credential, "BYOCCredential", status.CurrentStatus) })
+}
+
+// TestKstatus_stalled: an object whose own spec is wrong has failed for kstatus and
+// `kubectl wait`, until it is edited. What other objects can mend is in progress:
+// its namespace is not allowed, its vendor is refused, its Secret is not there.
+func TestKstatus_stalled(t *testing.T) {
+	in := newInstall(t)
+	in.startBroker()
+	k := newKubectl(t)
+	wrong, namespace := in.vendor(), in.tenant
+	wrong.Spec.Transport = &oauthv1alpha1.Transport{CABundle: "no certificate"}
+	credential := in.credential("acme")
+	in.create(wrong, credential)
+	in.start()
+	eventually(t, func() error { return isKstatus(t, wrong, "OAuthVendor", status.FailedStatus) })
+	if _, message := kstatus(t, wrong, "OAuthVendor"); !strings.Contains(message, "transport.caBundle") {
+		t.Errorf("the message is %q", message)
+	}
+	if err := condition(wrong, "Stalled", "True", "Invalid"); err != nil {
+		t.Error(err)
+	}
+	if out, err := k.run(t.Context(), "wait", "--for=condition=Stalled", "oauthvendor/"+wrong.Name, "--timeout=60s"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	inProgress := func(reason string) {
+		t.Helper()
+		kind := "ResolvedRefs"
+		if reason == "NamespaceNotAllowed" {
+			kind = "Accepted"
+		}
+		eventually(t, func() error { return condition(credential, kind, "False", reason) })
+		if err := isKstatus(t, credential, "BYOCCredential", status.InProgressStatus); err != nil {
+			t.Error(err)
+		}
+		if out, err := k.run(t.Context(), "wait", "--namespace="+namespace, "--for=condition=Stalled", "byoccredential/acme", "--timeout=1s"); err == nil {
+			t.Errorf("it is stalled: %s", out)
+		}
+	}
+	inProgress("VendorNotAccepted")
+
+	update(in, wrong, func(v *oauthv1alpha1.OAuthVendor) {
+		v.Spec.Transport = nil
+		v.Spec.BYOC = &oauthv1alpha1.BringYourOwn{AllowedNamespaces: &oauthv1alpha1.NamespacePolicy{From: oauthv1alpha1.NamespacesNone}}
+	})
+	eventually(t, func() error { return isKstatus(t, wrong, "OAuthVendor", status.CurrentStatus) })
+	if err := condition(wrong, "Ready", "True", "Ready"); err != nil { // reads it, too
+		t.Error(err)
+	}
+	if c := meta.FindStatusCondition(wrong.Status.Conditions, "Stalled"); c != nil {
+		t.Errorf("Stalled is still there: %+v", c)
+	}
+	inProgress("NamespaceNotAllowed")
+	update(in, wrong, func(v *oauthv1alpha1.OAuthVendor) { v.Spec.BYOC = nil })
+	inProgress("SecretNotFound")
+	in.create(in.secret("acme", "one"))
+	eventually(t, func() error { return isKstatus(t, credential, "BYOCCredential", status.CurrentStatus) })
+	if out, err := k.run(t.Context(), "wait", "--namespace="+namespace, "--for=condition=Ready", "byoccredential/acme", "--timeout=60s"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 func isKstatus(t *testing.T, o client.Object, kind string, want status.Status) error {
