@@ -101,11 +101,9 @@ func (r *Registrar) update(ctx context.Context, j job) (time.Duration, error) {
 	case !now.Before(rec.renewAt()):
 		next.Unrenewable = true
 	}
-	again, err := r.keepAnswer(ctx, c, &next)
-	if err == nil {
-		r.say(c, corev1.EventTypeNormal, "RegistrationUpdated", "The vendor updated the app.")
-	}
-	return again, err
+	// A conflict of the writes that follow would be no reason to say nothing.
+	r.say(c, corev1.EventTypeNormal, "RegistrationUpdated", "The vendor updated the app.")
+	return r.keepAnswer(ctx, c, &next)
 }
 
 // cannotUpdate tells whether the vendor has no update for this app, or does not

@@ -89,10 +89,10 @@ func (r *Registrar) sweepStray(ctx context.Context, s *metav1.PartialObjectMetad
 	case there && !marked, !there && marked && r.Now().Sub(since) < strayAfter:
 		return nil
 	case there:
-		return r.mark(ctx, s, "null")
+		return r.mark(ctx, s, "")
 	case !marked:
 		r.Log.InfoContext(ctx, "the Secret of a registration has no object any more", "secret", s.Name, "credential", namespace+"/"+name)
-		return r.mark(ctx, s, `"`+r.Now().UTC().Format(time.RFC3339)+`"`)
+		return r.mark(ctx, s, r.Now().UTC().Format(time.RFC3339))
 	}
 	c.Spec.Vendor = s.Annotations[vendorAnnotation]
 	return r.removeStray(context.WithoutCancel(ctx), c, s)
@@ -112,10 +112,21 @@ func (r *Registrar) there(ctx context.Context, c *oauthv1alpha1.BYOCCredential) 
 	return now.UID == c.UID, nil
 }
 
-func (r *Registrar) mark(ctx context.Context, s *metav1.PartialObjectMetadata, value string) error {
-	patch := fmt.Sprintf(`{"metadata":{"resourceVersion":%q,"annotations":{%q:%s}}}`, s.ResourceVersion, strayAnnotation, value)
-	object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name}}
-	if err := r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+// mark sets the annotation, or takes it away where since is empty.
+func (r *Registrar) mark(ctx context.Context, s *metav1.PartialObjectMetadata, since string) error {
+	var object corev1.Secret
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(s), &object); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if object.ResourceVersion != s.ResourceVersion {
+		return nil // somebody is at work on it
+	}
+	if since == "" {
+		delete(object.Annotations, strayAnnotation)
+	} else {
+		object.Annotations[strayAnnotation] = since
+	}
+	if err := r.Client.Update(ctx, &object); err != nil {
 		return fmt.Errorf("marking the Secret: %w", err)
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 // TestDump_noSecret: the operator's dump says what it decided on every object,
 // and nothing that a Secret holds.
 func TestDump_noSecret(t *testing.T) {
-	const marker = "CANARY-of-the-dump"
+	const marker = dumpMarker
 	in := newInstall(t)
 	in.startBroker()
 	op := in.start()

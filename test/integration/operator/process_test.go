@@ -21,6 +21,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -46,8 +47,8 @@ func TestManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	credential := in.credential("acme")
-	in.create(in.vendor(), credential, in.secret("acme", "one"))
-	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	in.create(in.vendor(), credential, in.secret("acme", dumpMarker))
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), dumpMarker) })
 	eventually(t, func() error { return condition(credential, "Ready", "True", "Ready") })
 	for _, path := range []string{"/healthz", "/readyz"} {
 		eventually(t, func() error { _, err := get("http://" + probe + path); return err })
@@ -59,6 +60,7 @@ func TestManager(t *testing.T) {
 		}
 		return err
 	})
+	eventually(t, func() error { return in.checkDump("http://" + metrics + controllers.DumpPath) })
 	if holder, err := in.leaseHolder(); err != nil || holder == "" {
 		t.Errorf("nobody holds the lease (%v)", err)
 	}
@@ -72,6 +74,31 @@ func TestManager(t *testing.T) {
 		t.Errorf("%q still holds the lease (%v)", holder, err)
 	}
 	checkJSONLog(t, log.String())
+}
+
+const dumpMarker = "CANARY-of-the-dump"
+
+// checkDump reads the dump where a person would, at the port for metrics.
+func (in *install) checkDump(url string) error {
+	dump, err := get(url)
+	if err != nil {
+		return err
+	}
+	if !json.Valid([]byte(dump)) || !strings.Contains(dump, in.vendorName()) || !strings.Contains(dump, `"sequence"`) {
+		return fmt.Errorf("the dump is %s", dump)
+	}
+	if strings.Contains(dump, dumpMarker) {
+		in.t.Error("the dump holds a client secret")
+	}
+	response, err := http.Post(url, "text/plain", nil) //nolint:noctx // a test's client
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusMethodNotAllowed {
+		in.t.Errorf("POST got status %d, want 405", response.StatusCode)
+	}
+	return nil
 }
 
 func checkJSONLog(t *testing.T, log string) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,6 +19,7 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	chart "github.com/oauthbroker/oauth-broker/test/install"
 )
 
@@ -95,6 +97,67 @@ func TestRendered_rights(t *testing.T) {
 			} {
 				eventually(t, func() error { return in.eventOn(what.namespace, what.name, what.reason) })
 			}
+			if s := refused.String(); s != "" {
+				t.Errorf("the operator was refused:\n%s", s)
+			}
+		})
+	}
+}
+
+// TestRendered_registration: under the same rights an app is registered, changed
+// and deleted; one whose object went without the operator is swept, and told of in
+// the vendor's status.
+func TestRendered_registration(t *testing.T) {
+	for name, namespaced := range map[string]bool{"cluster": false, "namespaced": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegistry(t, fakevendor.Options{Manageable: true, InitialAccessToken: "initial-access-token-of-the-platform"})
+			var values []string
+			if namespaced {
+				values = []string{"watchNamespaces={" + r.tenant + "}"}
+			}
+			config, refused := r.grantRendered(values...), &lockedBuffer{}
+			start := func() *operator {
+				return r.start(r.registers, func(o *controllers.Options, c *rest.Config) {
+					*c = *rest.CopyConfig(config)
+					c.Wrap(recordForbidden(refused))
+					if namespaced {
+						o.WatchNamespaces = []string{r.tenant}
+					}
+				})
+			}
+			r.startBroker()
+			op := start()
+			second := r.app.DeepCopy()
+			r.create(r.object, r.app)
+			eventually(t, r.registered)
+			eventually(t, func() error { return condition(r.app, "Ready", "True", "Ready") })
+			r.rename("Another name")
+			eventually(t, func() error { return r.asked(2) })
+			eventually(t, r.registered)
+			r.remove()
+			eventually(t, r.deleted)
+			for _, reason := range []string{"Registered", "RegistrationUpdated", "Unregistered"} {
+				eventually(t, func() error { return r.eventOn(r.tenant, "app", reason) })
+			}
+
+			r.app = second
+			r.create(r.app)
+			eventually(t, r.registered)
+			op.stop()
+			r.abandon()
+			op = start()
+			r.marked()
+			r.fake.Set(fakevendor.Management, fakevendor.RetryLater(http.StatusServiceUnavailable, "1"))
+			for _, done := range []func() error{func() error { return r.holds(`"removing"`) }, r.deleted} {
+				op.stop()
+				r.clock.Advance(11 * time.Minute)
+				op = start()
+				eventually(t, done)
+			}
+			if list, err := r.orphans(); err != nil || len(list) != 1 {
+				t.Errorf("orphans %+v (%v)", list, err)
+			}
+			eventually(t, func() error { return r.eventOn(metav1.NamespaceDefault, r.object.Name, "RegistrationOrphaned") })
 			if s := refused.String(); s != "" {
 				t.Errorf("the operator was refused:\n%s", s)
 			}
