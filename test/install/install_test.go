@@ -56,6 +56,7 @@ broker:
   serviceAccount: {annotations: {example.com/role: broker}}
   priorityClassName: important
   autoscaling: {enabled: true}
+manager: {admissionPolicy: {enabled: true}}
 ingress: {enabled: true, className: nginx, tlsSecretName: public-tls}
 pages: {name: Acme, logo: "data:image/png;base64,iVBORw0KGgo=", color: "#0b57d0", supportURL: "mailto:help@example.com", listVendors: false}
 tracing: {endpoint: "http://collector.monitoring:4318"}
@@ -88,7 +89,7 @@ func TestTemplate_everything(t *testing.T) {
 	}
 	for kind, want := range map[string]int{
 		"CustomResourceDefinition": 3, "Deployment": 2, "Service": 3, "Ingress": 1, "Certificate": 1, "HorizontalPodAutoscaler": 1,
-		"PodDisruptionBudget": 1, "NetworkPolicy": 2, "ServiceMonitor": 2, "PrometheusRule": 1, "ConfigMap": 1, "Role": 6, "ClusterRole": 1, "Secret": 0,
+		"PodDisruptionBudget": 1, "NetworkPolicy": 2, "ServiceMonitor": 2, "PrometheusRule": 1, "ConfigMap": 1, "Role": 6, "ClusterRole": 1, "ValidatingAdmissionPolicy": 1, "ValidatingAdmissionPolicyBinding": 1, "Secret": 0,
 	} {
 		if count[kind] != want {
 			t.Errorf("%d of kind %s, want %d", count[kind], kind, want)

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -44,7 +47,7 @@ func (in *install) grantRendered(values ...string) *rest.Config {
 		in.t.Fatal(err)
 	}
 	for _, o := range objects {
-		if o.GroupVersionKind().Group == rbacv1.GroupName {
+		if group := o.GroupVersionKind().Group; group == rbacv1.GroupName || group == admissionv1.GroupName {
 			in.create(o)
 		}
 	}
@@ -165,6 +168,76 @@ func TestRendered_registration(t *testing.T) {
 	}
 }
 
+// TestRendered_admissionPolicy: with the policy of the chart the operator cannot
+// touch the key ring or Secrets of other kinds, and does its work all the same. It
+// holds nobody else back.
+func TestRendered_admissionPolicy(t *testing.T) {
+	r := newRegistry(t, fakevendor.Options{Manageable: true, InitialAccessToken: "initial-access-token-of-the-platform"})
+	config := r.grantRendered("manager.admissionPolicy.enabled=true")
+	own, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	initial := &corev1.Secret{}
+	eventually(t, func() error { // the API server takes a moment to see a new policy
+		if err := plane.Client.Get(t.Context(), client.ObjectKey{Namespace: r.system, Name: "initial"}, initial); err != nil {
+			return err
+		}
+		if initial.Annotations == nil {
+			initial.Annotations = map[string]string{}
+		}
+		initial.Annotations["by"] = "the operator"
+		return isDenied(own.Update(t.Context(), initial), "changes and deletes Secrets of registrations")
+	})
+	refused := &lockedBuffer{}
+	r.startBroker()
+	r.start(r.registers, func(_ *controllers.Options, c *rest.Config) {
+		*c = *rest.CopyConfig(config)
+		c.Wrap(recordForbidden(refused))
+		c.Wrap(recordInvalid(refused))
+	})
+	r.create(r.object, r.app)
+	eventually(t, r.registered)
+	r.rename("Another name")
+	eventually(t, func() error { return r.asked(2) })
+	eventually(t, r.registered)
+	ring := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.system, Name: "oauth-broker-keyring"}}
+	if err := plane.Client.Get(t.Context(), client.ObjectKeyFromObject(ring), ring); err != nil {
+		t.Fatal(err)
+	}
+	token := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.system, Name: "token", Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}}, Type: corev1.SecretTypeServiceAccountToken}
+	for what, err := range map[string]error{
+		"changes and deletes Secrets of registrations": own.Delete(t.Context(), ring.DeepCopy()),
+		"creates Secrets of registrations":             own.Create(t.Context(), token),
+	} {
+		if err := isDenied(err, what); err != nil {
+			t.Error(err)
+		}
+	}
+	r.remove()
+	eventually(t, r.deleted)
+	if err := plane.Client.Delete(t.Context(), ring); err != nil {
+		t.Errorf("a person may not delete the key ring: %v", err)
+	}
+	if s := refused.String(); s != "" {
+		t.Errorf("the operator was refused:\n%s", s)
+	}
+}
+
+// isDenied checks that an admission policy refused a request.
+func isDenied(err error, why string) error {
+	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), why) {
+		return fmt.Errorf("got %w, want it denied: %s", errOr(err), why)
+	}
+	return nil
+}
+
+// recordInvalid writes a line for each answer of status 422, with which admission
+// policies refuse.
+func recordInvalid(to *lockedBuffer) func(http.RoundTripper) http.RoundTripper {
+	return recordStatus(to, http.StatusUnprocessableEntity)
+}
+
 // breakAll damages the index and takes the key ring away, so that the operator
 // has something to tell.
 func (in *install) breakAll(op *operator) {
@@ -193,10 +266,14 @@ func (in *install) breakAll(op *operator) {
 
 // recordForbidden writes a line for each answer of status 403.
 func recordForbidden(to *lockedBuffer) func(http.RoundTripper) http.RoundTripper {
+	return recordStatus(to, http.StatusForbidden)
+}
+
+func recordStatus(to *lockedBuffer, status int) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			response, err := next.RoundTrip(r)
-			if err == nil && response.StatusCode == http.StatusForbidden {
+			if err == nil && response.StatusCode == status {
 				_, _ = fmt.Fprintf(to, "%s %s\n", r.Method, r.URL.Path)
 			}
 			return response, err
