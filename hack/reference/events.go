@@ -105,22 +105,28 @@ func requestMembers() []string {
 }
 
 // logOf reads a call of a *slog.Logger. Which receivers are one is told by their
-// names, which the code keeps: log, Log, Logger.
+// names, which the code keeps: log, Log, Logger. The event of a request is a record
+// that broker/event.go makes itself.
 func logOf(call *ast.CallExpr) (l logged, ok bool, err error) {
 	receiver, name := method(call)
 	last := receiver[strings.LastIndex(receiver, ".")+1:]
+	if receiver == "slog" && name == "NewRecord" && len(call.Args) == 4 {
+		l.message, ok = text(call.Args[2])
+		l.levels, l.members = []string{"by status"}, requestMembers()
+		if !ok {
+			return l, true, errors.New("write the message of a log event as a literal: the reference is made of it")
+		}
+		return l, true, nil
+	}
 	if !slices.Contains([]string{"log", "Log", "Logger", "log()"}, last) {
 		return l, false, nil
 	}
 	level, withContext := strings.CutSuffix(name, "Context")
 	args := call.Args
-	if withContext || name == "LogAttrs" {
+	if withContext {
 		args = args[1:]
 	}
 	switch {
-	case name == "LogAttrs":
-		l.levels, args = []string{"by status"}, args[1:]
-		l.members = requestMembers()
 	case slices.Contains([]string{"Debug", "Info", "Warn", "Error"}, level):
 		l.levels = []string{strings.ToUpper(level)}
 	default:
@@ -129,7 +135,7 @@ func logOf(call *ast.CallExpr) (l logged, ok bool, err error) {
 	if l.message, ok = text(args[0]); !ok {
 		return l, true, errors.New("write the message of a log event as a literal: the reference is made of it")
 	}
-	for i := 1; i < len(args) && name != "LogAttrs"; i += 2 {
+	for i := 1; i < len(args); i += 2 {
 		if key, ok := text(args[i]); ok {
 			l.members = append(l.members, key)
 		}
