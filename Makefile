@@ -114,7 +114,7 @@ test-browser: test-modules ## Walk through logins with Chromium; screenshots go 
 	@$(STEP) 'browser' go test -tags=browser -count=1 -timeout=10m -v ./test/browser
 
 .PHONY: test-vault
-test-vault: ## Run the tests of a wrapped key ring with a real HashiCorp Vault (the first time builds it, 5 to 10 minutes).
+test-vault: ## Run the tests of a wrapped key ring with a real HashiCorp Vault (the first time builds it: 7 minutes of CPU).
 	@$(STEP) 'build test/vault' go -C test/vault build -o ../../bin/vault .
 	@$(STEP) 'key ring and Vault' go test -tags=vault -count=1 -timeout=10m -v -run '^TestVault|^TestKMS$$/^vault$$' ./test/binary
 
