@@ -68,10 +68,22 @@ func newInstall(t *testing.T) *install {
 	return in
 }
 
-// fakeClock is the real clock, moved.
-type fakeClock struct{ offset atomic.Int64 }
+// fakeClock is the real clock, moved, or one that stands.
+type fakeClock struct {
+	offset  atomic.Int64
+	stopped atomic.Pointer[time.Time]
+}
 
-func (c *fakeClock) Now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+// Stop makes time pass by Advance alone, so that a slow machine changes nothing.
+func (c *fakeClock) Stop() { c.stopped.Store(new(time.Now())) }
+
+func (c *fakeClock) Now() time.Time {
+	now := time.Now()
+	if at := c.stopped.Load(); at != nil {
+		now = *at
+	}
+	return now.Add(time.Duration(c.offset.Load()))
+}
 func (c *fakeClock) Advance(d time.Duration) { c.offset.Add(int64(d)) }
 
 // operator is a running operator.

@@ -74,6 +74,7 @@ func TestRegistration_editsInALoop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegistry(t, o)
+			r.clock.Stop()
 			r.startBroker()
 			op := r.start(r.registers)
 			r.create(r.object, r.app)
@@ -140,6 +141,7 @@ func TestRegistration_editsInALoop(t *testing.T) {
 // at once, and no more often than others.
 func TestRegistration_editsOfARefusedApp(t *testing.T) {
 	r := newRegistry(t, fakevendor.Options{})
+	r.clock.Stop()
 	r.startBroker()
 	r.fake.Set(fakevendor.Registration, fakevendor.JSON(400, `{"error":"invalid_client_metadata"}`))
 	r.start(r.registers)
@@ -165,6 +167,7 @@ func TestRegistration_editsOfARefusedApp(t *testing.T) {
 // nothing. Other namespaces do not notice.
 func TestRegistration_manyApps(t *testing.T) {
 	r := newRegistry(t, fakevendor.Options{Manageable: true, InitialAccessToken: "initial-access-token-of-the-platform"})
+	r.clock.Stop()
 	r.startBroker()
 	op := r.start(r.registers)
 	r.create(r.object)
