@@ -41,8 +41,8 @@ type event struct {
 // consentShown is the outcome of a request that was answered with the page.
 const consentShown = "consent_shown"
 
-func (s *Server) newEvent(pattern string, r *http.Request) *event {
-	return &event{id: rand.Text(), start: s.Now(), method: knownMethod(r.Method), pattern: pattern, outcome: "ok"}
+func (s *Server) newEvent(pattern string, r *http.Request) event {
+	return event{id: rand.Text(), start: s.Now(), method: knownMethod(r.Method), pattern: pattern, outcome: "ok"}
 }
 
 func knownMethod(m string) string {
@@ -68,8 +68,8 @@ func (e *event) fail(code string, cause error) {
 const maxAttrs = 11
 
 // finish writes the event, also after a panic.
-func (s *Server) finish(r *request, w *statusWriter) {
-	ev := r.event
+func (s *Server) finish(r *request) {
+	ev, w := &r.event, &r.answer
 	if p := recover(); p != nil {
 		ev.fail("panic", errors.New("panic in the handler"))
 		s.Logger.ErrorContext(r.Context(), "panic", "requestID", ev.id, "stack", string(debug.Stack()))

@@ -19,7 +19,8 @@ type request struct {
 	*http.Request
 	config *runtimeconfig.Snapshot
 	keys   *seal.Ring
-	event  *event
+	event  event
+	answer statusWriter
 	// span is the request's part of a trace; nil until it begins.
 	span trace.Span
 	// counted is true once the request was counted by address; slow is what came
@@ -36,13 +37,15 @@ type handler func(http.ResponseWriter, *request) error
 // observe makes an http.Handler of h: it fixes snapshot and keys, sets the
 // headers of every answer, renders the error, and writes the event.
 func (s *Server) observe(pattern string, h handler) http.Handler {
+	to := sharing(pattern)
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		ev := s.newEvent(pattern, hr)
-		rw := &statusWriter{ResponseWriter: w}
-		s.commonHeaders(rw.Header(), ev.id)
-		s.allowOrigin(rw.Header(), hr.Header.Get("Origin"), sharing(pattern))
-		r := &request{Request: hr, config: s.Config.Config.Get(), keys: s.Keys.Ring(), event: ev}
-		defer s.finish(r, rw) //nolint:contextcheck // the request carries it
+		r := &request{
+			Request: hr, config: s.Config.Config.Get(), keys: s.Keys.Ring(), event: s.newEvent(pattern, hr), answer: statusWriter{ResponseWriter: w},
+		}
+		rw := &r.answer
+		s.commonHeaders(rw.Header(), r.event.id)
+		s.allowOrigin(rw.Header(), hr.Header.Get("Origin"), to)
+		defer s.finish(r) //nolint:contextcheck // the request carries it
 		if missing := r.missing(); missing != "" && pattern != "/healthz" && pattern != "/readyz" {
 			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has " + missing + ". Try again in a moment."})
 			return

@@ -66,7 +66,7 @@ func spanContext(text string) trace.SpanContext {
 
 // endSpan ends the span of a request with what its event tells.
 func (s *Server) endSpan(r *request, status int) {
-	ev := r.event
+	ev := &r.event
 	if ev.probe() || s.Tracing == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -158,6 +159,9 @@ func serve(ctx context.Context, o options) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return errors.New("--log-level must be debug, info, warn or error")
+	}
+	if !o.pprof {
+		runtime.MemProfileRate = 0 // else allocations are sampled, and nobody can ask for them
 	}
 	out := newLogWriter(os.Stderr)
 	defer out.flush()

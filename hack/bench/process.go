@@ -36,13 +36,12 @@ type process struct {
 }
 
 // spawn starts a process that writes its log to a file.
-func spawn(dir, name, binary string, args ...string) (*process, error) {
-	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+func spawn(dir, name string, cmd *exec.Cmd) (*process, error) {
+	p := &process{name: name, cmd: cmd, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("making the log of %s: %w", name, err)
 	}
-	p.cmd = exec.Command(binary, args...) //nolint:noctx,gosec // stop ends it and gives it time; our own binary
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it in order
 	if err := p.cmd.Start(); err != nil {

@@ -129,10 +129,10 @@ func (b *bench) startAll(ctx context.Context) error {
 	if err := b.build(ctx); err != nil {
 		return err
 	}
-	if b.few, err = b.startBroker(ctx, "broker", fewTenants); err != nil {
+	if b.few, err = b.startBroker(ctx, "broker", fewTenants, unprofiled); err != nil {
 		return err
 	}
-	b.many, err = b.startBroker(ctx, "broker-10k", manyTenants)
+	b.many, err = b.startBroker(ctx, "broker-10k", manyTenants, unprofiled)
 	return err
 }
 
@@ -161,15 +161,19 @@ func (b *bench) startRole(ctx context.Context, role, more string) (*target, erro
 	if t.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
-	if t.process, err = spawn(b.dir, role, self, "-role", role, "-dir", b.dir, "-listen", t.address+more); err != nil {
+	if t.process, err = spawn(b.dir, role, exec.Command(self, "-role", role, "-dir", b.dir, "-listen", t.address+more)); err != nil { //nolint:noctx,gosec // stop ends it and gives it time; our own binary
 		return nil, err
 	}
 	b.running = append(b.running, t.process)
 	return t, nil
 }
 
+// unprofiled is how brokers run without --pprof, which these have to be told to
+// collect their garbage: allocations are not sampled.
+const unprofiled = "GODEBUG=memprofilerate=0"
+
 // startBroker starts a broker with its API server.
-func (b *bench) startBroker(ctx context.Context, name string, tenants int) (*target, error) {
+func (b *bench) startBroker(ctx context.Context, name string, tenants int, environment ...string) (*target, error) {
 	t := &target{tenants: tenants}
 	var api, admin string
 	for _, a := range []*string{&api, &admin, &t.address} {
@@ -195,11 +199,13 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int) (*tar
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
 	}
-	t.process, err = spawn(b.dir, name, b.broker, "serve", "--public-url", "https://"+t.address, "--listen", t.address, "--admin-listen", admin,
+	cmd := exec.Command(b.broker, "serve", //nolint:noctx,gosec // as above
+		"--public-url", "https://"+t.address, "--listen", t.address, "--admin-listen", admin,
 		"--tls-cert", filepath.Join(b.dir, certFile), "--tls-key", filepath.Join(b.dir, keyFile), "--keyring", ring,
 		"--published-namespace", name, "--kubeconfig", kubeconfig, "--shutdown-delay", "0s", "--pprof", "--last-good", filepath.Join(b.dir, name+".last-good"),
 		"--address-rate", "1000000", "--client-rate", "1000000") // counted, and never refused: all callers are one address
-	if err != nil {
+	cmd.Env = append(os.Environ(), environment...)
+	if t.process, err = spawn(b.dir, name, cmd); err != nil {
 		return nil, err
 	}
 	b.running = append(b.running, t.process)
@@ -287,7 +293,11 @@ func (b *bench) profiled(ctx context.Context) error {
 	if b.profile == "" {
 		return nil
 	}
-	c := &contender{name: "broker", target: b.few, work: (*user).login}
+	profiled, err := b.startBroker(ctx, "broker-profiled", fewTenants)
+	if err != nil {
+		return err
+	}
+	c := &contender{name: "broker", target: profiled, work: (*user).login}
 	if err := c.gather(ctx, usual, b); err != nil {
 		return err
 	}
@@ -297,7 +307,7 @@ func (b *bench) profiled(ctx context.Context) error {
 	got := make(chan error, 1)
 	go func() {
 		var err error
-		profile, err = read(ctx, b.http, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", b.few.admin, seconds))
+		profile, err = read(ctx, b.http, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", profiled.admin, seconds))
 		got <- err
 	}()
 	if _, err := c.run(ctx, time.Duration(seconds)*time.Second, 0); err != nil {
@@ -306,7 +316,7 @@ func (b *bench) profiled(ctx context.Context) error {
 	if err := <-got; err != nil {
 		return err
 	}
-	allocations, err := read(ctx, b.http, b.few.admin+"/debug/pprof/allocs")
+	allocations, err := read(ctx, b.http, profiled.admin+"/debug/pprof/allocs")
 	if err != nil {
 		return err
 	}
