@@ -3,7 +3,6 @@
 package login_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,25 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/oauthbroker/oauth-broker/broker"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
 )
-
-// auditSchema is the one that users are given.
-func auditSchema(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	s, err := c.Compile("../../docs/reference/audit.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // records waits for n records, and holds each line against the schema.
 func records(t *testing.T, h *harness.Harness, n int) []map[string]any {
@@ -39,23 +24,7 @@ func records(t *testing.T, h *harness.Harness, n int) []map[string]any {
 			t.Fatalf("want %d records, got\n%s", n, h.Audit())
 		}
 	}
-	schema := auditSchema(t)
-	var out []map[string]any
-	for line := range strings.Lines(h.Audit()) {
-		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
-		if err == nil {
-			err = schema.Validate(value)
-		}
-		if err != nil {
-			t.Errorf("%v in %s", err, line)
-		}
-		var record map[string]any
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, record)
-	}
-	return out
+	return harness.AuditRecords(t, h.Audit())
 }
 
 // told is a record without what differs from run to run.
