@@ -128,15 +128,15 @@ func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	if err != nil {
 		return Result{}, false, err
 	}
-	gone, err := p.collect(ctx)
+	old, err := p.collect(ctx, plan)
 	if err != nil {
 		return Result{}, false, err
 	}
 	next := plan.Next
 	next.Index.KeyIDs = keyIDs
-	next.Index.Retired = p.retired(plan, gone)
-	changed := plan.Changed || len(gone) > 0 || s.freshRing || s.index.UID == "" || s.malformed ||
-		!slices.Equal(keyIDs, s.published.Index.KeyIDs) || len(next.Index.Retired) != len(s.published.Index.Retired)
+	next.Index.Retired = old.retired
+	changed := plan.Changed || s.freshRing || s.index.UID == "" || s.malformed ||
+		!slices.Equal(keyIDs, s.published.Index.KeyIDs) || !slices.Equal(old.retired, s.published.Index.Retired)
 	if changed {
 		if err := p.createShards(ctx, plan); err != nil {
 			return Result{}, false, err
@@ -155,7 +155,7 @@ func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	p.Metrics.PublishedSequence.Set(float64(next.Index.Sequence))
 	p.Metrics.Shards.Set(float64(len(next.Index.Shards)))
 	p.Metrics.RetiredShards.Set(float64(len(next.Index.Retired)))
-	return Result{Published: next, Again: p.nextCollection(next.Index)}, changed, nil
+	return Result{Published: next, Again: old.next(p.Now())}, changed, nil
 }
 
 // createShards writes the new shards; nobody reads them before the index names them.
