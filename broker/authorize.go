@@ -33,6 +33,7 @@ type authorization struct {
 	scopes   []string
 	resource []string
 	trace    string
+	language string
 }
 
 // authorize starts a login (RFC 6749 section 4.1.1): it answers with a page
@@ -43,6 +44,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	r.language = s.pages.languages.asked(p.Get("ui_locales"))
 	a, err := s.trustReturn(r, p)
 	if err != nil {
 		return err
@@ -50,7 +52,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 	if err := s.checkRequest(r, a); err != nil {
 		return &redirectError{to: a.back, err: oauth.AsError(err), ask: a.client.SelfRegistered}
 	}
-	a.trace = s.traceContext(r)
+	a.trace, a.language = s.traceContext(r), r.language
 	passed := passedOn(a.vendor, p)
 	if s.needsConsent(r, a) {
 		return s.showConsent(w, r, a, passed)
@@ -123,7 +125,7 @@ func (s *Server) checkRequest(r *request, a *authorization) error {
 func (a *authorization) ask() ask {
 	return ask{
 		Binding: runtimeconfig.NewBinding(a.vendor, a.endpoint.Credential), Client: a.client.ID, SelfRegistered: a.client.SelfRegistered,
-		RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"), Scopes: a.scopes, Resource: a.resource, Trace: a.trace,
+		RedirectURI: a.back.redirectURI, State: a.back.state, Challenge: a.params.Get("code_challenge"), Scopes: a.scopes, Resource: a.resource, Trace: a.trace, Language: a.language,
 	}
 }
 

@@ -69,6 +69,7 @@ func (s *Server) matchLogin(w http.ResponseWriter, r *request, p oauth.Params) (
 			cause: err,
 		}
 	}
+	r.language = l.Language
 	switch {
 	case vendorName != "" && vendorName != l.Binding.Vendor:
 		s.endLogin(w, id)

@@ -168,6 +168,7 @@ func (s *Server) readConsent(w http.ResponseWriter, r *request) (*consentRequest
 	if err := r.keys.Open(seal.Consent, p.Get("request"), cookie.Value, c); err != nil || c.ID != id {
 		return nil, forgedConsent(errors.Join(errors.New("form and cookie do not fit"), err))
 	}
+	r.language = c.Language
 	_, err = s.Once.Take(r.Context(), onceKey("consent", id), consentLife)
 	if err != nil && !errors.Is(err, once.ErrTaken) {
 		return nil, tryAgain(err)

@@ -66,7 +66,7 @@ func (c catalog) fill(text string, named []string, escape func(string) string) (
 	return strings.NewReplacer(pairs...).Replace(escape(text)), nil
 }
 
-// languages chooses by what a browser prefers.
+// languages chooses by what the client asked for, and what the browser prefers.
 type languages struct {
 	tags    []language.Tag
 	matcher language.Matcher
@@ -76,11 +76,43 @@ func newLanguages(tags []language.Tag) languages {
 	return languages{tags: tags, matcher: language.NewMatcher(tags)}
 }
 
-// choose reads Accept-Language; it gives an index, and the first where nothing fits.
-func (l languages) choose(accepted string) int {
-	if len(accepted) > 256 {
-		return 0
+// maxPreferred bounds what is read of what a caller prefers.
+const maxPreferred = 256
+
+// choose gives the index of the language of a page: the one that was asked for, or
+// what the browser accepts (Accept-Language), and the first where nothing fits.
+func (l languages) choose(asked, accepted string) int {
+	if len(accepted) > maxPreferred {
+		accepted = ""
 	}
-	_, index := language.MatchStrings(l.matcher, accepted)
+	_, index := language.MatchStrings(l.matcher, asked, accepted)
 	return index
+}
+
+// asked reads ui_locales, tags in the order of preference (OpenID Connect Core
+// section 3.1.2.1). It gives the language of ours that fits first, and "" where none
+// does: that is no error, and the browser decides.
+func (l languages) asked(locales string) string {
+	if locales == "" || len(locales) > maxPreferred {
+		return ""
+	}
+	for wanted := range strings.FieldsSeq(locales) {
+		tag, err := language.Parse(wanted)
+		if err != nil {
+			continue // of no language that is known; the next may be
+		}
+		if _, index, confidence := l.matcher.Match(tag); confidence != language.No {
+			return l.tags[index].String()
+		}
+	}
+	return ""
+}
+
+// names are the tags of all languages.
+func (l languages) names() []string {
+	out := make([]string, len(l.tags))
+	for i, tag := range l.tags {
+		out[i] = tag.String()
+	}
+	return out
 }

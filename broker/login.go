@@ -28,6 +28,8 @@ type ask struct {
 	Resource       []string
 	// Trace is the context of the trace that the login is.
 	Trace string
+	// Language of the pages, where the client asked for one of ours.
+	Language string
 }
 
 // members are an ask's part of what it is sealed into. It is not called Fields:
@@ -42,6 +44,7 @@ func (a *ask) members(f *seal.Fields) {
 	f.Texts("sc", &a.Scopes)
 	f.Texts("re", &a.Resource)
 	f.Text("tp", &a.Trace)
+	f.Text("la", &a.Language)
 }
 
 // binding is a runtimeconfig.Binding as it is sealed.

@@ -35,6 +35,7 @@ type authorizationServer struct {
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
 	ScopesSupported       []string `json:"scopes_supported,omitempty"`
 	JWKSURI               string   `json:"jwks_uri,omitempty"`
+	UILocales             []string `json:"ui_locales_supported"`
 	SubjectTypes          []string `json:"subject_types_supported,omitempty"`
 	IDTokenSigningAlgs    []string `json:"id_token_signing_alg_values_supported,omitempty"`
 }
@@ -53,6 +54,7 @@ func (s *Server) metadata(v *runtimeconfig.Vendor) authorizationServer {
 		TokenAuthAlgs:        client.Algorithms(),
 		CodeChallengeMethods: []string{oauth.ChallengeS256},
 		IssuerParameter:      true,
+		UILocales:            s.pages.languages.names(),
 		ScopesSupported:      v.Scopes.Allowed,
 		ClientIDDocuments:    s.Documents != nil && v.SelfRegisteredUse,
 	}

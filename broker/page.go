@@ -82,10 +82,10 @@ type page struct {
 	data       any
 }
 
-// write answers with a page in the browser's language.
+// write answers with a page in the language of the login, or of the browser.
 func (p *pages) write(w http.ResponseWriter, r *request, show page) {
 	var b bytes.Buffer
-	chosen := p.languages.choose(r.Header.Get("Accept-Language"))
+	chosen := p.languages.choose(r.language, r.Header.Get("Accept-Language"))
 	if err := p.templates[chosen].ExecuteTemplate(&b, show.template, show.data); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return

@@ -27,6 +27,8 @@ type request struct {
 	// of that.
 	counted bool
 	slow    error
+	// language of pages that the client asked for; "" leaves it to the browser.
+	language string
 	// params are the form, for handlers that pass it on.
 	params oauth.Params
 }

@@ -153,7 +153,7 @@ func TestRedTeam_Metadata_ExactMembers(t *testing.T) {
 		"issuer": issuer, "authorization_endpoint": issuer + "/authorize", "token_endpoint": issuer + "/token", "pushed_authorization_request_endpoint": issuer + "/par",
 		"client_id_metadata_document_supported": false, "response_types_supported": []any{"code"}, "response_modes_supported": []any{"query"}, "grant_types_supported": []any{"authorization_code", "refresh_token"},
 		"token_endpoint_auth_methods_supported": methods, "token_endpoint_auth_signing_alg_values_supported": algs, "code_challenge_methods_supported": []any{"S256"},
-		"authorization_response_iss_parameter_supported": true, "request_parameter_supported": false, "request_uri_parameter_supported": false,
+		"authorization_response_iss_parameter_supported": true, "request_parameter_supported": false, "request_uri_parameter_supported": false, "ui_locales_supported": []any{"en", "de"},
 	}
 	more := map[string]any{
 		"revocation_endpoint": issuer + "/revoke", "revocation_endpoint_auth_methods_supported": methods, "revocation_endpoint_auth_signing_alg_values_supported": algs,
