@@ -29,24 +29,9 @@ The broker writes one event ` + "`request`" + ` for each request. ` + "`requestI
 [request failed with](errors.md); ` + "`cause`" + ` is the broker's private reason.
 `
 
-const kubernetesEvents = `
-## Kubernetes events
-
-The operator writes events of ` + "`events.k8s.io`" + ` about the objects of the three kinds, once per
-change of a condition or registration, and about the Secrets of key ring and published index.
-
-| action | about | type | reasons |
-|---|---|---|---|
-`
-
 func eventsPage(s *source) ([]byte, error) {
 	var all []logged
-	var recorded []string
 	err := s.calls(func(f file, call *ast.CallExpr) error {
-		if row, ok, err := recordedBy(call); ok || err != nil {
-			recorded = append(recorded, row)
-			return err
-		}
 		l, ok, err := logOf(call)
 		if !ok || err != nil {
 			return err
@@ -72,10 +57,8 @@ func eventsPage(s *source) ([]byte, error) {
 		}
 		fmt.Fprintf(&out, "| %s | %s | %s |\n", cell(l.message), strings.Join(l.levels, ", "), code(l.members))
 	}
-	out.WriteString(kubernetesEvents)
-	slices.Sort(recorded)
-	out.WriteString(strings.Join(slices.Compact(recorded), ""))
-	return out.Bytes(), nil
+	err = recordedTable(s, &out)
+	return out.Bytes(), err
 }
 
 // merge puts events with the same message together.
@@ -141,39 +124,4 @@ func logOf(call *ast.CallExpr) (l logged, ok bool, err error) {
 		}
 	}
 	return l, true, nil
-}
-
-// recordedBy reads a call of an event recorder.
-func recordedBy(call *ast.CallExpr) (row string, ok bool, err error) {
-	receiver, name := method(call)
-	if name != "Eventf" || !strings.HasSuffix(receiver, "Events") || len(call.Args) < 5 {
-		return "", false, nil
-	}
-	kind := strings.TrimPrefix(chain(call.Args[2]), "corev1.EventType")
-	if kind != "Normal" && kind != "Warning" { // a parameter: the caller says which
-		kind = "Normal or Warning"
-	}
-	action, _ := text(call.Args[4])
-	about, reasons := explain(action)
-	if about == "" {
-		return "", true, fmt.Errorf("explain does not know the action %q of a Kubernetes event", action)
-	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", action, about, kind, reasons), true, nil
-}
-
-// explain says what events of an action are about, and where their reasons are told.
-func explain(action string) (about, reasons string) {
-	switch action {
-	case "Read":
-		return "the Secret of the key ring", "`KeyRingMissing` and the like: see the [runbook](../runbooks/OAuthBrokerKeyRing.md)"
-	case "Reconcile":
-		return "an object of ours", "the reason of its [condition](conditions.md)"
-	case "Register":
-		return "a `BYOCCredential` with `dynamicRegistration`", "`Registered`, `RegistrationUpdated`, `RegistrationFailed`, `RegistrationHeld`, `RegistrationRetained`, `Unregistered`, `RegistrationOrphaned`: see the [guide](../guides/dynamic-registration.md)"
-	case "Replace":
-		return "the published index", "what was damaged; it is published again"
-	case "Unregister":
-		return "an `OAuthVendor`", "`RegistrationOrphaned`: an app that nobody can manage is left there; `OrphansOmitted`: the list of them is full"
-	}
-	return "", ""
 }

@@ -47,7 +47,7 @@ func run(root string) error {
 
 // generate returns the pages by name.
 func generate(root string) (map[string][]byte, error) {
-	code, err := parse(root, "broker", "cmd", "controllers", "internal")
+	code, err := parse(root, "api", "broker", "cmd", "controllers", "internal")
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func TestGenerate(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"metrics.md": {"| `oauth_broker_requests_total` | counter | `route`, `status`, `outcome`, `vendor` |", "| `oauth_broker_redis_up` | gauge |  |", "| `oauth_broker_operator_publish_seconds` | histogram |"},
-		"events.md":  {"| request | by status | `requestID`,", "| published | INFO |", "| Reconcile | an object of ours | Warning |", "| Register | a `BYOCCredential`", "| Unregister | an `OAuthVendor` |"},
+		"events.md":  {"| request | by status | `requestID`,", "| published | INFO |", "| Reconcile | an object of ours | Warning |", "Normal | `Registered`, `RegistrationRetained`, `RegistrationUpdated`, `Unregistered`: see", "Warning | `RegistrationFailed`, `RegistrationHeld`, `RegistrationOrphaned`: see", "| Unregister | an `OAuthVendor` | Warning | `OrphansOmitted`, `RegistrationOrphaned`: "},
 		"errors.md":  {"| [`invalid_grant`](#invalid_grant) |", "- code was used before", "### This sign-in belongs to another browser"},
 	} {
 		for _, w := range want {
