@@ -89,7 +89,7 @@ func (t *idToken) readHeader(segment string) error {
 func (t *idToken) signedBy(keys []publicKey) bool {
 	method := jwt.GetSigningMethod(t.algorithm)
 	return method != nil && slices.ContainsFunc(keys, func(k publicKey) bool {
-		return (t.keyID == "" || t.keyID == k.id) && method.Verify(t.signed, t.signature, k.key) == nil
+		return k.fits(t, method) && method.Verify(t.signed, t.signature, k.key) == nil
 	})
 }
 

@@ -5,6 +5,7 @@ package vendor
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -35,9 +37,21 @@ type keySet struct {
 	err   error
 }
 
+// publicKey is a key, and the algorithm that it is for where the vendor says so.
 type publicKey struct {
-	id  string
-	key crypto.PublicKey
+	id, algorithm string
+	key           crypto.PublicKey
+}
+
+// fits tells whether the key may have signed t with method: it is for one
+// algorithm (RFC 8725 section 3.1), which has one curve (RFC 7518 section 3.4).
+func (k publicKey) fits(t *idToken, method jwt.SigningMethod) bool {
+	if t.keyID != "" && t.keyID != k.id || k.algorithm != "" && k.algorithm != t.algorithm {
+		return false
+	}
+	ec, isEC := k.key.(*ecdsa.PublicKey)
+	m, ok := method.(*jwt.SigningMethodECDSA)
+	return !isEC || ok && ec.Params().BitSize == m.CurveBits
 }
 
 // calm is how long the last read, good or failed, answers for the next: neither
@@ -99,8 +113,11 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	return parseKeys(body)
 }
 
+// maxKeys bounds the keys that may be tried for one token. Vendors have a dozen.
+const maxKeys = 128
+
 // parseKeys takes the public keys for signatures out of a key set. Others are
-// passed over (RFC 7517 section 5).
+// passed over (RFC 7517 section 5), and by go-jose RSA keys of more than 4096 bits.
 func parseKeys(body []byte) ([]publicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -108,11 +125,14 @@ func parseKeys(body []byte) ([]publicKey, error) {
 	if err := json.Unmarshal(body, &set); err != nil {
 		return nil, failed(OutcomeMalformed, "the answer is not a key set")
 	}
+	if len(set.Keys) > maxKeys {
+		return nil, failed(OutcomeMalformed, "the answer holds too many keys")
+	}
 	var keys []publicKey
 	for _, raw := range set.Keys {
 		var k jose.JSONWebKey
 		if json.Unmarshal(raw, &k) == nil && k.IsPublic() && k.Valid() && k.Use != "enc" {
-			keys = append(keys, publicKey{k.KeyID, k.Key})
+			keys = append(keys, publicKey{k.KeyID, k.Algorithm, k.Key})
 		}
 	}
 	if len(keys) == 0 {
@@ -122,20 +142,23 @@ func parseKeys(body []byte) ([]publicKey, error) {
 }
 
 // keysAt names a key set: its URL, and how it is called.
-type keysAt struct{ url, caBundle string }
-
-func (c *Client) keySet(e Endpoint) (*keySet, error) {
-	at := keysAt{e.Target.Endpoints.JWKS, e.Vendor.Transport.CABundle}
-	return c.keys.get(at, func() (*keySet, error) { return c.newKeySet(at.url, e.Vendor.Transport) })
+type keysAt struct {
+	url       string
+	transport runtimeconfig.Transport
 }
 
-func (c *Client) newKeySet(at string, t runtimeconfig.Transport) (*keySet, error) {
-	if _, err := url.Parse(at); err != nil {
+func (c *Client) keySet(e Endpoint) (*keySet, error) {
+	at := keysAt{e.Target.Endpoints.JWKS, e.Vendor.Transport}
+	return c.keys.get(at, func() (*keySet, error) { return c.newKeySet(at) })
+}
+
+func (c *Client) newKeySet(at keysAt) (*keySet, error) {
+	if _, err := url.Parse(at.url); err != nil {
 		return nil, failed(OutcomeIDToken, "the jwks URL is not valid")
 	}
-	client, err := c.httpClient(t)
+	client, err := c.httpClient(at.transport)
 	if err != nil {
 		return nil, err
 	}
-	return &keySet{client: client, url: at, limit: int64(t.MaxResponseBytes), now: c.Now}, nil
+	return &keySet{client: client, url: at.url, limit: int64(at.transport.MaxResponseBytes), now: c.Now}, nil
 }

@@ -10,9 +10,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha512"
 	"encoding/json"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +24,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 // keyServer publishes keys, as a vendor does.
@@ -190,6 +195,70 @@ func TestKeySet_algorithms(t *testing.T) {
 		other := s
 		other.id += "-other"
 		k.want(t, s.id+" under another kid", other.token(t), errBadSignature.Error(), 1)
+	}
+}
+
+// A key is for one algorithm where it says which (RFC 8725 section 3.1), and an
+// ECDSA algorithm for one curve (RFC 7518 section 3.4).
+func TestKeySet_oneAlgorithmForAKey(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := signer{"r", jwt.SigningMethodPS256, rsaKey}
+	jwk, err := json.Marshal(jose.JSONWebKey{Key: rsaKey.Public(), KeyID: "r", Algorithm: "PS256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec := newECSigner(t, "e")
+	k := newKeyServer(t)
+	k.publish(setOf(string(jwk), ec.jwk(t, "sig")))
+	k.want(t, "its algorithm", marked.token(t), "", 1)
+	marked.method = jwt.SigningMethodRS256
+	k.want(t, "another algorithm", marked.token(t), errBadSignature.Error(), 1)
+
+	token := ec.token(t)
+	k.want(t, "its curve", token, "", 1)
+	token.algorithm = "ES384"
+	sum := sha512.Sum384([]byte(token.signed))
+	r, s, err := ecdsa.Sign(rand.Reader, ec.key.(*ecdsa.PrivateKey), sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	token.signature = append(r.FillBytes(make([]byte, 48)), s.FillBytes(make([]byte, 48))...)
+	k.want(t, "another curve's algorithm", token, errBadSignature.Error(), 1)
+}
+
+// What the check of a signature costs is not the vendor's choice: with an RSA key
+// of a megabyte it takes an hour, and any key may fit a token.
+func TestKeySet_costlyKeys(t *testing.T) {
+	k, key := newKeyServer(t), newECSigner(t, "1")
+	n := new(big.Int).Lsh(big.NewInt(1), uint(jose.MaxRSAModulusBits))
+	jwk, err := json.Marshal(jose.JSONWebKey{Key: &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 1<<31 - 1}, KeyID: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.publish(setOf(string(jwk)))
+	k.want(t, "a long key", key.token(t), "no key", 1)
+	k.clock.Add(11)
+	k.publish(setOf(string(jwk), key.jwk(t, "sig")))
+	k.want(t, "a long key beside a good one", key.token(t), "", 2)
+	k.clock.Add(11)
+	k.publish(setOf(slices.Repeat([]string{key.jwk(t, "sig")}, maxKeys+1)...))
+	k.want(t, "many keys", newECSigner(t, "1").token(t), "too many keys", 3)
+}
+
+// A changed transport counts at once, and for whom it was changed.
+func TestClient_keySetFollowsItsTransport(t *testing.T) {
+	c := NewClient(time.Now, nil)
+	e := Endpoint{Vendor: &runtimeconfig.Vendor{}, Target: &runtimeconfig.Target{}}
+	e.Target.Endpoints.JWKS = "https://acme.example/jwks"
+	for _, limit := range []int{1024, 4096} {
+		e.Vendor.Transport = runtimeconfig.Transport{TimeoutSeconds: 1, MaxResponseBytes: limit}
+		set, err := c.keySet(e)
+		if err != nil || set.limit != int64(limit) {
+			t.Errorf("limit %d: %+v, %v", limit, set, err)
+		}
 	}
 }
 
