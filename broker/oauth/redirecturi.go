@@ -61,6 +61,8 @@ func WithQuery(uri string, params Query) (string, error) {
 	switch {
 	case strings.Contains(uri, "#"):
 		return "", errors.New("the URI has a fragment")
+	case !clean(uri): // whoever registered it: a schema knows some control characters only
+		return "", errors.New("the URI holds control characters or invalid UTF-8")
 	case len(params) == 0:
 		return uri, nil
 	case !found || query == "":

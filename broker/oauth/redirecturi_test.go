@@ -70,6 +70,14 @@ func TestWithQuery(t *testing.T) {
 	if got, err := oauth.WithQuery("https://a.example/cb?x=1", nil); err != nil || got != "https://a.example/cb?x=1" {
 		t.Errorf("without parameters: %q, %v", got, err)
 	}
+	// None of these may come into a Location header.
+	for _, uri := range []string{"https://a.example/cb#", "https://a.example/cb?x#y", "https://a.example/\r\nSet-Cookie: a=b", "https://a.example/cb?\x00", "https://a.example/\x7f", "app:/\xff"} {
+		for _, q := range []oauth.Query{nil, query("code", "c")} {
+			if got, err := oauth.WithQuery(uri, q); err == nil {
+				t.Errorf("WithQuery(%q) = %q", uri, got)
+			}
+		}
+	}
 }
 
 func TestValidResource(t *testing.T) {
