@@ -47,7 +47,9 @@ func newLogWriter(to io.Writer) *logWriter {
 func (w *logWriter) run() {
 	var batch []byte
 	for line := range w.lines {
-		if line.flushed == nil {
+		// After a full batch more wait already: pauses would bound the lines of a
+		// second, and who sends many requests would push others' out.
+		if line.flushed == nil && len(batch) < logBatch {
 			time.Sleep(logDelay)
 		}
 		lines := int64(0)
