@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -310,6 +311,11 @@ type parts struct {
 	log      *slog.Logger
 }
 
+// startWait is how long the public listener waits for the first configuration
+// before it answers that there is none. A container that is restarted in a pod
+// that still counts as ready is sent requests from its first moment on.
+const startWait = 5 * time.Second
+
 func run(ctx context.Context, o options, p parts) error {
 	public, certificate, err := publicListener(ctx, o, p)
 	if err != nil {
@@ -321,6 +327,8 @@ func run(ctx context.Context, o options, p parts) error {
 	}
 	asked := ctx
 	g, ctx := errgroup.WithContext(asked)
+	configured := make(chan struct{})
+	first := sync.OnceFunc(func() { close(configured) })
 	g.Go(func() error { p.keys.Run(ctx, 2*time.Second, p.log); return nil })
 	g.Go(func() error {
 		select { // the last good configuration is sealed with the keys
@@ -330,6 +338,7 @@ func run(ctx context.Context, o options, p parts) error {
 		}
 		return p.source(ctx, func(s *runtimeconfig.Snapshot) {
 			p.config.Set(s)
+			first()
 			p.watching.configurationChanged(s)
 			vendors, credentials, clients := s.Counts()
 			p.log.InfoContext(ctx, "serving configuration", "sequence", s.Sequence, "revision", s.Revision, "vendors", vendors, "credentials", credentials, "clients", clients)
@@ -340,6 +349,11 @@ func run(ctx context.Context, o options, p parts) error {
 	adminServer, publicServer := newHTTPServer(p.server.Admin(), p.log), newHTTPServer(p.server.Public(), p.log)
 	g.Go(func() error { return closed(adminServer.Serve(admin)) })
 	g.Go(func() error {
+		select { // who comes early waits in the listener's queue
+		case <-configured:
+		case <-time.After(startWait):
+		case <-ctx.Done():
+		}
 		if certificate == nil {
 			return closed(publicServer.Serve(public))
 		}
