@@ -11,5 +11,5 @@
 // The token requests are made here and not by golang.org/x/oauth2, which cannot
 // hand an answer on without loss (docs/adr/0001). ID tokens are read here and
 // not by go-oidc, which leaves half of the checks to its caller and decodes every
-// token three times; signatures are golang-jwt's, keys are parsed by go-jose.
+// token again (docs/adr/0010); signatures are golang-jwt's, keys go-jose parses.
 package vendor
