@@ -182,7 +182,7 @@ func (d *Documents) fetch(ctx context.Context, id string) (*runtimeconfig.Client
 	if err != nil {
 		return nil, failureAge, errors.Join(ErrDocument, errors.New("no answer from its host"))
 	}
-	defer resp.Body.Close() //nolint:errcheck // read-only
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	mt, _, mtErr := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || mtErr != nil || resp.StatusCode != http.StatusOK || len(body) > maxDocument || mt != "application/json" && !strings.HasSuffix(mt, "+json") {

@@ -164,7 +164,7 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 
 // readBody reads an answer to its end and closes it.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
-	defer resp.Body.Close() //nolint:errcheck // read-only
+	defer resp.Body.Close()
 	var body bytes.Buffer
 	body.Grow(int(min(max(resp.ContentLength, 0), readAtOnce)) + bytes.MinRead)
 	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1))

@@ -112,7 +112,7 @@ func (n *nullBroker) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the vendor is away", http.StatusBadGateway)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // read-only
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		http.Error(w, "the vendor broke off", http.StatusBadGateway)

@@ -48,7 +48,7 @@ func kinds() []kind {
 // showProfile prints the profile by kinds of work. The file itself is for
 // `go tool pprof`.
 func (b *bench) showProfile(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", b.profile).Output() //nolint:gosec // our own file
+	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", b.profile).Output()
 	if err != nil {
 		return fmt.Errorf("reading the profile: %w", err)
 	}

@@ -142,7 +142,7 @@ func (b *bench) build(ctx context.Context) error {
 		return nil
 	}
 	b.broker = filepath.Join(b.dir, "broker-binary")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.broker, "github.com/oauthbroker/oauth-broker/cmd/broker") //nolint:gosec // fixed arguments
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.broker, "github.com/oauthbroker/oauth-broker/cmd/broker")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the broker: %w\n%s", err, out)
@@ -161,7 +161,7 @@ func (b *bench) startRole(ctx context.Context, role, more string) (*target, erro
 	if t.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
-	if t.process, err = spawn(b.dir, role, exec.Command(self, "-role", role, "-dir", b.dir, "-listen", t.address+more)); err != nil { //nolint:noctx,gosec // stop ends it and gives it time; our own binary
+	if t.process, err = spawn(b.dir, role, exec.Command(self, "-role", role, "-dir", b.dir, "-listen", t.address+more)); err != nil { //nolint:noctx // stop ends it and gives it time
 		return nil, err
 	}
 	b.running = append(b.running, t.process)
@@ -191,7 +191,7 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int, envir
 	}
 	go func() { _ = serveTLS(ctx, b.dir, api, t.api) }() // a broker that cannot reach it says so
 	ring, kubeconfig := filepath.Join(b.dir, name+".keyring"), filepath.Join(b.dir, name+".kubeconfig")
-	if out, err := exec.CommandContext(ctx, b.broker, "keys", "new", ring).CombinedOutput(); err != nil { //nolint:gosec // our own binary
+	if out, err := exec.CommandContext(ctx, b.broker, "keys", "new", ring).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("making a key ring: %w: %s", err, out)
 	}
 	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],`+
@@ -199,7 +199,7 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int, envir
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
 	}
-	cmd := exec.Command(b.broker, "serve", //nolint:noctx,gosec // as above
+	cmd := exec.Command(b.broker, "serve", //nolint:noctx // whoever starts it ends it
 		"--public-url", "https://"+t.address, "--listen", t.address, "--admin-listen", admin,
 		"--tls-cert", filepath.Join(b.dir, certFile), "--tls-key", filepath.Join(b.dir, keyFile), "--keyring", ring,
 		"--published-namespace", name, "--kubeconfig", kubeconfig, "--shutdown-delay", "0s", "--pprof", "--last-good", filepath.Join(b.dir, name+".last-good"),

@@ -187,7 +187,7 @@ func (c *conn) do(head, body string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read-only
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return answer{resp.StatusCode, resp.Header, b}, err
 }

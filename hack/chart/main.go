@@ -63,10 +63,10 @@ func write(root string, files map[string][]byte) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			return err
 		}
-		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) { //nolint:gosec // of this repository
+		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) {
 			continue
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // not a secret
+		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func manifests(root, folder string) (names []string, contents [][]byte, err erro
 		if filepath.Base(path) == "kustomization.yaml" {
 			continue
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // of this repository
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -19,11 +19,11 @@ func readmes(root string, files map[string][]byte) error {
 		values := files[filepath.Join(chart, "values.yaml")]
 		if values == nil {
 			var err error
-			if values, err = os.ReadFile(filepath.Join(root, chart, "values.yaml")); err != nil { //nolint:gosec // of this repository
+			if values, err = os.ReadFile(filepath.Join(root, chart, "values.yaml")); err != nil {
 				return err
 			}
 		}
-		page, err := os.ReadFile(filepath.Join(root, chart, "README.md.tmpl")) //nolint:gosec // of this repository
+		page, err := os.ReadFile(filepath.Join(root, chart, "README.md.tmpl"))
 		if err != nil {
 			return err
 		}

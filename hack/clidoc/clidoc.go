@@ -29,12 +29,12 @@ func Hold(t *testing.T, root *cobra.Command, path string, update bool) {
 		t.Fatal(err)
 	}
 	if update {
-		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // not a secret
+		if err := os.WriteFile(path, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	have, err := os.ReadFile(path) //nolint:gosec // of this repository
+	have, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

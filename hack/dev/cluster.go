@@ -161,7 +161,7 @@ func (d *demo) applySamples(ctx context.Context) error {
 		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}
-		b, err := os.ReadFile(file) //nolint:gosec // of this repository
+		b, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("reading samples: %w", err)
 		}
@@ -195,7 +195,7 @@ func inNamespacesFirst(manifests string) string {
 
 // runKubectl runs kubectl as an administrator and shows command and output.
 func (d *demo) runKubectl(ctx context.Context, stdin string, args ...string) error {
-	cmd := exec.CommandContext(ctx, d.cluster.kubectl, append([]string{"--kubeconfig", d.cluster.admin, "--cache-dir", filepath.Join(d.dir, "kubectl")}, args...)...) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, d.cluster.kubectl, append([]string{"--kubeconfig", d.cluster.admin, "--cache-dir", filepath.Join(d.dir, "kubectl")}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	output, err := cmd.CombinedOutput()
 	d.line("$ kubectl %s", strings.ReplaceAll(strings.Join(args, " "), root()+string(filepath.Separator), ""))

@@ -39,7 +39,7 @@ func (d *demo) spawn(name, binary string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("making the log of %s: %w", name, err)
 	}
-	p.cmd = exec.Command(binary, args...) //nolint:noctx,gosec // stop ends it and gives it time; our own binary
+	p.cmd = exec.Command(binary, args...) //nolint:noctx // stop ends it and gives it time
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it in order
 	if err := p.cmd.Start(); err != nil {
@@ -126,7 +126,7 @@ func (d *demo) showLogs() {
 }
 
 func tail(path string, lines int) []string {
-	b, err := os.ReadFile(path) //nolint:gosec // our own log
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -166,7 +166,7 @@ func (d *demo) command(ctx context.Context, what string, cmd *exec.Cmd) error {
 // build makes the binaries.
 func (d *demo) build(ctx context.Context) error {
 	for _, name := range []string{"manager", "broker", "oauth-broker"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", d.binary(name), "./cmd/"+name) //nolint:gosec // fixed names
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", d.binary(name), "./cmd/"+name)
 		cmd.Dir = root()
 		if err := d.command(ctx, "go build ./cmd/"+name, cmd); err != nil {
 			return err

@@ -35,10 +35,10 @@ func run(root string) error {
 	}
 	for name, content := range pages {
 		path := filepath.Join(root, "docs", "reference", name)
-		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) { //nolint:gosec // of this repository
+		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) {
 			continue
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // not a secret
+		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return err
 		}
 	}

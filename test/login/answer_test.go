@@ -175,8 +175,8 @@ func TestLogin_encryptedAnswer(t *testing.T) {
 		l := h.NewLogin(harness.WebClient)
 		l.Params.Set("scope", "openid read")
 		l.Walk()
-		refresh := decrypted(t, l.Redeem(), algorithm, c.private)["refresh_token"]
-		decrypted(t, l.Refresh(refresh.(string)), algorithm, c.private) //nolint:errcheck,forcetypeassert // a test may panic
+		refresh, _ := decrypted(t, l.Redeem(), algorithm, c.private)["refresh_token"].(string)
+		decrypted(t, l.Refresh(refresh), algorithm, c.private)
 		if r := l.Redeem(); r.Header.Get("Content-Type") != "application/json" || r.Text("error") != "invalid_grant" {
 			t.Errorf("an error: %s %s, want JSON", r.Header.Get("Content-Type"), r.Body)
 		}

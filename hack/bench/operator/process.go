@@ -27,11 +27,11 @@ type process struct {
 }
 
 func (b *bench) spawn(name string, args ...string) (*process, error) {
-	log, err := os.OpenFile(filepath.Join(b.logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // a directory that the user names
+	log, err := os.OpenFile(filepath.Join(b.logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("making the log of %s: %w", name, err)
 	}
-	p := &process{name: name, began: time.Now(), log: log, cmd: exec.Command(filepath.Join(b.dir, name), args...)} //nolint:noctx,gosec // stop ends it; our own binary
+	p := &process{name: name, began: time.Now(), log: log, cmd: exec.Command(filepath.Join(b.dir, name), args...)} //nolint:noctx // stop ends it
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it in order
 	if err := p.cmd.Start(); err != nil {

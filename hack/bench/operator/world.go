@@ -61,7 +61,7 @@ func start(ctx context.Context, logs string) (*bench, error) {
 	}
 	b.say("building manager and broker")
 	for _, name := range []string{"manager", "broker"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(b.dir, name), "./cmd/"+name) //nolint:gosec // fixed names
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(b.dir, name), "./cmd/"+name)
 		cmd.Dir = controlplane.Root()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("building %s: %w\n%s", name, err, out)
@@ -125,7 +125,7 @@ func (b *bench) grant(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "--kubeconfig", adminConfig, "--cache-dir", filepath.Join(b.dir, "kubectl"), //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "--kubeconfig", adminConfig, "--cache-dir", filepath.Join(b.dir, "kubectl"),
 		"apply", "--kustomize", filepath.Join(controlplane.Root(), "config", "rbac"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("granting rights: %w\n%s", err, out)
@@ -146,7 +146,7 @@ func (b *bench) checkGrant(ctx context.Context) error {
 // startBroker starts the one broker of the run.
 func (b *bench) startBroker(ctx context.Context) error {
 	ring := filepath.Join(b.dir, "keyring.json")
-	if out, err := exec.CommandContext(ctx, filepath.Join(b.dir, "broker"), "keys", "new", ring).CombinedOutput(); err != nil { //nolint:gosec // our own binary
+	if out, err := exec.CommandContext(ctx, filepath.Join(b.dir, "broker"), "keys", "new", ring).CombinedOutput(); err != nil {
 		return fmt.Errorf("making a key ring: %w\n%s", err, out)
 	}
 	var err error

@@ -72,11 +72,11 @@ func TestOutage_halfOpen(t *testing.T) {
 	w.Deafen()
 	in.rotate("two")
 	start := time.Now()
-	for b.secretIs(in.tenant, in.vendorName(), "two") != nil {
-		if time.Since(start) > 2*time.Minute {
-			t.Fatalf("not served after %s: %s", time.Since(start), b.log.String())
+	until(t, 2*time.Minute, func() error {
+		if err := b.secretIs(in.tenant, in.vendorName(), "two"); err != nil {
+			return fmt.Errorf("%w: %s", err, b.log.String())
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return nil
+	})
 	t.Logf("served %s after the change", time.Since(start).Round(time.Second))
 }
