@@ -70,6 +70,10 @@ func (s *suite) newUser(c *counts, fresh bool) *user {
 	}}
 }
 
+// maxAttempts to connect, 100 ms apart. Until kubelet and kube-proxy have taken a dead
+// pod out of the Service, one of three connections goes to it.
+const maxAttempts = 12
+
 // counting counts answers, and sends a request again when no connection was to
 // be had, as browsers and clients do. It does not hide an answer of any kind.
 type counting struct {
@@ -88,7 +92,7 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 			return answer, nil
 		}
 		var op *net.OpError
-		if attempt >= 3 || r.Context().Err() != nil || !errors.As(err, &op) || op.Op != "dial" && r.Method != http.MethodGet {
+		if attempt >= maxAttempts-1 || r.Context().Err() != nil || !errors.As(err, &op) || op.Op != "dial" && r.Method != http.MethodGet {
 			return nil, err
 		}
 		c.counts.retried.Add(1)
