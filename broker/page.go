@@ -98,18 +98,37 @@ func (p *pages) write(w http.ResponseWriter, r *request, show page) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// landing tells people who come by what this host is.
+// listedVendor is what the landing page tells of a vendor to programs.
+type listedVendor struct {
+	Name        string `json:"name"`
+	DisplayName string `json:"displayName"`
+	Issuer      string `json:"issuer"`
+}
+
+// landing tells who comes by what this host is: people on a page, and programs
+// that ask for JSON which vendors there are, unless they are hidden.
 func (s *Server) landing(w http.ResponseWriter, r *request) error {
-	var vendors []string
+	var listed []listedVendor
 	if !s.Theme.HideVendors {
+		listed = []listedVendor{}
 		for _, name := range r.config.VendorNames() {
 			if v, ok := r.config.Vendor(name); ok {
-				vendors = append(vendors, v.DisplayName)
+				listed = append(listed, listedVendor{Name: name, DisplayName: v.DisplayName, Issuer: s.issuer(name)})
 			}
 		}
-		slices.Sort(vendors)
 	}
-	s.pages.write(w, r, page{status: http.StatusOK, template: "landing", formAction: "'none'", data: struct{ Vendors []string }{slices.Compact(vendors)}})
+	if accept := r.Header.Get("Accept"); strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html") {
+		writeJSON(w, http.StatusOK, struct {
+			Vendors []listedVendor `json:"vendors,omitzero"` // left out where they are hidden
+		}{listed})
+		return nil
+	}
+	names := make([]string, len(listed))
+	for i, v := range listed {
+		names[i] = v.DisplayName
+	}
+	slices.Sort(names)
+	s.pages.write(w, r, page{status: http.StatusOK, template: "landing", formAction: "'none'", data: struct{ Vendors []string }{slices.Compact(names)}})
 	return nil
 }
 

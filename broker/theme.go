@@ -28,7 +28,8 @@ type Theme struct {
 	Color, ColorDark string
 	// SupportURL is an https or mailto address for people who need help.
 	SupportURL string
-	// HideVendors keeps the names of the vendors off the landing page.
+	// HideVendors keeps the names of the vendors off the landing page, for people
+	// and programs.
 	HideVendors bool
 }
 

@@ -19,7 +19,7 @@ func themeFlags(f *pflag.FlagSet, o *options) {
 	f.StringVar(&o.theme.Color, "brand-color", "", "color of buttons and links, #rrggbb, dark enough to be read on white")
 	f.StringVar(&o.theme.ColorDark, "brand-color-dark", "", "the same in dark mode, light enough to be read on black")
 	f.StringVar(&o.theme.SupportURL, "support-url", "", "https or mailto address for people who need help, on every page")
-	f.BoolVar(&o.landingVendors, "landing-vendors", true, "name the vendors on the landing page, /")
+	f.BoolVar(&o.landingVendors, "landing-vendors", true, "name the vendors on the landing page, /, which is also where oauth-broker vendors list --broker reads them")
 }
 
 // readTheme reads the logo, and checks that everything can be shown and read.

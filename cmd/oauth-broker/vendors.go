@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,8 +40,8 @@ func newVendorsList() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list [NAME...]",
 		Short:   "List vendors",
-		Long:    "List vendors: all, or the named ones.\n\n" + vendorsPlaces + "; a broker\nhas no list of them, so with --broker names are needed.",
-		Example: "  oauth-broker vendors list\n  oauth-broker vendors list --config config/vendors --json\n  oauth-broker vendors list --broker https://broker.example.com github ramp",
+		Long:    "List vendors: all, or the named ones.\n\n" + vendorsPlaces + ".\nA broker that keeps its vendors off its landing page lists none: name them.",
+		Example: "  oauth-broker vendors list\n  oauth-broker vendors list --config config/vendors --json\n  oauth-broker vendors list --broker https://broker.example.com",
 		RunE: func(c *cobra.Command, names []string) error {
 			found, err := f.read(c, names)
 			if err != nil {
@@ -116,9 +115,6 @@ func (f *vendorsFlags) all(ctx context.Context, names []string) ([]vendors.Vendo
 	case f.config != "":
 		return vendors.FromDirectory(ctx, f.config)
 	case f.broker != "":
-		if len(names) == 0 {
-			return nil, command.Usage(errors.New("a broker has no list of its vendors: name them, as in: vendors list --broker URL github ramp"))
-		}
 		hc, err := reach.Client(f.caFile)
 		if err != nil {
 			return nil, command.Usage(err)

@@ -43,6 +43,32 @@ func TestLanding_beforeAConfiguration(t *testing.T) {
 	}
 }
 
+// TestLanding_forPrograms: who asks for JSON gets the same in JSON, and a browser
+// never does.
+func TestLanding_forPrograms(t *testing.T) {
+	ask := func(h *harness.Harness, accept string) *harness.Response {
+		return h.Send(http.MethodGet, landingURL, "", http.Header{"Accept": {accept}})
+	}
+	name := func(d *runtimeconfig.Document) { d.Vendors[0].DisplayName = "Acme Documents" }
+	h := harness.Standard(t, harness.Setup{Edit: name})
+	want := `{"vendors":[{"name":"acme","displayName":"Acme Documents","issuer":"` + harness.PublicURL + `/v1/vendors/acme"}]}`
+	for accept, json := range map[string]bool{
+		"application/json": true, "application/json, */*;q=0.1": true, "": false, "*/*": false, "text/html": false, "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8": false,
+	} {
+		r := ask(h, accept)
+		if got := r.Header.Get("Content-Type") == "application/json"; r.Status != http.StatusOK || got != json || (json && r.Body != want) {
+			t.Errorf("%q: got %d %s %s", accept, r.Status, r.Header.Get("Content-Type"), r.Body)
+		}
+	}
+	h = harness.Standard(t, harness.Setup{Options: harness.Options{Theme: broker.Theme{HideVendors: true}}, Edit: name})
+	if r := ask(h, "application/json"); r.Status != http.StatusOK || r.Body != "{}" {
+		t.Errorf("hidden: got %d %s", r.Status, r.Body)
+	}
+	if r := ask(h, "text/html"); strings.Contains(r.Body, "Acme") {
+		t.Errorf("hidden: %s", r.Body)
+	}
+}
+
 func TestTheme_isOnEveryPage(t *testing.T) {
 	logo, err := broker.LogoURI([]byte(`<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>`))
 	if err != nil {

@@ -153,17 +153,57 @@ func callback(o *oauthv1alpha1.OAuthVendor) string {
 // maxDocument bounds a metadata document.
 const maxDocument = 1 << 20
 
-// FromBroker reads the metadata of the named vendors' issuers (RFC 8414).
+// FromBroker reads the metadata of the named vendors' issuers (RFC 8414); without
+// names, of all that the broker tells of.
 func FromBroker(ctx context.Context, hc *http.Client, broker string, names []string) ([]Vendor, error) {
-	var out []Vendor
+	broker = strings.TrimRight(broker, "/")
+	var listed []Vendor
 	for _, name := range names {
-		v, err := fromMetadata(ctx, hc, strings.TrimRight(broker, "/"), name)
+		listed = append(listed, Vendor{Name: name})
+	}
+	if len(names) == 0 {
+		var err error
+		if listed, err = told(ctx, hc, broker); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]Vendor, 0, len(listed))
+	for _, l := range listed {
+		v, err := fromMetadata(ctx, hc, broker, l.Name)
 		if err != nil {
 			return nil, err
 		}
+		v.DisplayName = l.DisplayName
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// ErrNotTold is a broker that keeps its vendors to itself.
+var ErrNotTold = errors.New("it does not tell which vendors it serves (--landing-vendors=false, or an older version): name them, as in: vendors list --broker URL github ramp")
+
+// told reads the names from the landing page.
+func told(ctx context.Context, hc *http.Client, broker string) ([]Vendor, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, broker+"/", nil)
+	if err != nil {
+		return nil, fmt.Errorf("--broker: %w", err)
+	}
+	r.Header.Set("Accept", "application/json")
+	answer, err := hc.Do(r)
+	if err != nil {
+		return nil, reach.Why(err, broker)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s/ answered %d", broker, answer.StatusCode)
+	}
+	var list struct {
+		Vendors []Vendor `json:"vendors"`
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(&list); err != nil || list.Vendors == nil {
+		return nil, fmt.Errorf("%s: %w", broker, ErrNotTold)
+	}
+	return list.Vendors, nil
 }
 
 // ErrUnknown is a vendor that is not there.
