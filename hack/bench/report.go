@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/hack/machine"
 )
 
 // The targets that issue 7 sets.
@@ -27,7 +29,7 @@ const (
 
 // report is what is printed, and written as JSON.
 type report struct {
-	Machine     machine     `json:"machine"`
+	Machine     computer    `json:"machine"`
 	Primitives  []primitive `json:"primitives,omitempty"`
 	Memory      []memory    `json:"memory,omitempty"`
 	Comparisons []row       `json:"comparisons,omitempty"`
@@ -39,7 +41,7 @@ type report struct {
 	out io.Writer
 }
 
-type machine struct {
+type computer struct {
 	CPU        string `json:"cpu"`
 	CPUs       int    `json:"cpus"`
 	Kernel     string `json:"kernel"`
@@ -107,14 +109,7 @@ func (r *report) title(s string) { r.say("\n== %s", s) }
 
 func (r *report) describe(ctx context.Context) {
 	m := &r.Machine
-	m.CPUs, m.Go, m.Start, m.LoadBefore = runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.RFC3339), loadAverage()
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				m.CPU = strings.TrimSpace(value)
-			}
-		}
-	}
+	m.CPU, m.CPUs, m.Go, m.Start, m.LoadBefore = machine.CPU(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.RFC3339), machine.Load()
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(b))
 	}
@@ -123,14 +118,6 @@ func (r *report) describe(ctx context.Context) {
 	}
 	r.say("%s, %d CPUs, Linux %s, %s, commit %s, load average before: %s", m.CPU, m.CPUs, m.Kernel, m.Go, m.Commit, m.LoadBefore)
 	r.say("Users, vendor and broker share these CPUs, so that throughput is of all three; CPU time is the named process's alone.")
-}
-
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Join(strings.Fields(string(b))[:3], " ")
 }
 
 func (r *report) addPrimitive(p primitive) {
@@ -197,7 +184,7 @@ func (r *report) judge(target, got string, met bool) {
 }
 
 func (r *report) conclude() {
-	r.Machine.LoadAfter = loadAverage()
+	r.Machine.LoadAfter = machine.Load()
 	r.title("Targets (load average now " + r.Machine.LoadAfter + ")")
 	for _, t := range r.Targets {
 		met := "met    "

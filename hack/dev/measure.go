@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/hack/machine"
 )
 
 const (
@@ -66,7 +66,7 @@ func (d *demo) measureEdits(ctx context.Context) error {
 	d.line("")
 	d.line("apply to served by both brokers, %d edits: median %s, worst %s", edits, rounded(median), rounded(worst))
 	if worst >= promised {
-		d.line("MISSED: less than %s is promised for each. Load of this machine: %s", promised, machineLoad())
+		d.line("MISSED: less than %s is promised for each. Load of this machine: %s", promised, machine.Load())
 	}
 	// One late edit tells of the machine as well; a late median does not.
 	if median >= promised {
@@ -152,12 +152,3 @@ func listed(took []time.Duration) string {
 }
 
 func rounded(t time.Duration) time.Duration { return t.Round(time.Millisecond) }
-
-// machineLoad is the load average of the last minute, where there is one.
-func machineLoad() string {
-	content, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(content))[0]
-}

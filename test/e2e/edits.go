@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/hack/machine"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -52,7 +52,7 @@ func (s *suite) measureEdits(ctx context.Context) error {
 		}
 		took = append(took, t)
 	}
-	s.line("in order: %s (load of the machine: %s)", rounded(took), machineLoad())
+	s.line("in order: %s (load of the machine: %s)", rounded(took), machine.Load())
 	slices.Sort(took)
 	median, worst := took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond)
 	s.line("served by all three: median %s, worst %s of %d", median, worst, len(took))
@@ -69,16 +69,6 @@ func rounded(times []time.Duration) string {
 		out = append(out, t.Round(time.Millisecond).String())
 	}
 	return strings.Join(out, " ")
-}
-
-// machineLoad is the load average of the last minute: a slow edit on a machine
-// that has other things to do says less.
-func machineLoad() string {
-	content, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(content))[0]
 }
 
 func edit(ctx context.Context, c client.Client, pods []string, scope string) (time.Duration, error) {

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/hack/machine"
 )
 
 // What the worst of the single edits may take at most, and how many times as
@@ -26,7 +27,8 @@ func report(small, large figures) error {
 	row := func(what string, value func(figures) string) {
 		fmt.Printf("| %s | %s | %s |\n", what, value(small), value(large))
 	}
-	fmt.Printf("\n%s\n\n", machine())
+	fmt.Printf("\n%s, %d cores, %s, %s/%s; load average at the end %s.\n\n",
+		machine.CPU(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, machine.Load())
 	row("", func(f figures) string { return fmt.Sprintf("%d credentials", f.size.credentials()) })
 	row("---", func(figures) string { return "---:" })
 	row("BrokerClients, OAuthVendors", func(f figures) string { return fmt.Sprintf("%d, %d", f.size.clients, f.size.vendors) })
@@ -81,22 +83,4 @@ func listed(all []time.Duration) string {
 		words = append(words, fmt.Sprint(d.Milliseconds()))
 	}
 	return strings.Join(words, " ")
-}
-
-// machine says where the figures are from.
-func machine() string {
-	model := "unknown processor"
-	if content, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(content)) {
-			if name, ok := strings.CutPrefix(line, "model name"); ok {
-				model = strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-				break
-			}
-		}
-	}
-	load := ""
-	if content, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = strings.Join(strings.Fields(string(content))[:3], " ")
-	}
-	return fmt.Sprintf("%s, %d cores, %s, %s/%s; load average at the end %s.", model, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, load)
 }
