@@ -94,11 +94,12 @@ func (f *doctorFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	write := report.Text
 	if f.asJSON {
-		write = report.JSON
+		err = command.JSON(c.OutOrStdout(), report)
+	} else {
+		err = report.Text(c.OutOrStdout())
 	}
-	if err := write(c.OutOrStdout()); err != nil {
+	if err != nil {
 		return err
 	}
 	if !report.OK {

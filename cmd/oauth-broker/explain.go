@@ -60,7 +60,7 @@ func (f *explainFlags) run(c *cobra.Command, id string) error {
 		return fmt.Errorf("no log has %s. It may be older than the logs (--since), of another install (-n), or the log level may be error: such events are logged as warnings", id)
 	}
 	if f.asJSON {
-		return writeJSON(c.OutOrStdout(), struct {
+		return command.JSON(c.OutOrStdout(), struct {
 			Event *explain.Event `json:"event"`
 			explain.Words
 		}{event, event.Words()})

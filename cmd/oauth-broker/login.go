@@ -190,7 +190,7 @@ func (f *loginFlags) show(out io.Writer, r *login.Result) error {
 		s.Token, s.Refreshed = mask(s.Token), mask(s.Refreshed)
 	}
 	if f.asJSON {
-		return writeJSON(out, s)
+		return command.JSON(out, s)
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	who := s.ClientID

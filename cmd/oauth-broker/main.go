@@ -91,7 +91,7 @@ func newVersion() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			v := version.Get()
 			if asJSON {
-				return writeJSON(c.OutOrStdout(), map[string]string{"version": v.Version, "commit": v.Commit, "go": v.Go})
+				return command.JSON(c.OutOrStdout(), map[string]string{"version": v.Version, "commit": v.Commit, "go": v.Go})
 			}
 			_, err := fmt.Fprintln(c.OutOrStdout(), "oauth-broker version", v)
 			return err

@@ -48,7 +48,7 @@ func newVendorsList() *cobra.Command {
 				return err
 			}
 			if f.asJSON {
-				return writeJSON(c.OutOrStdout(), found)
+				return command.JSON(c.OutOrStdout(), found)
 			}
 			return listVendors(c.OutOrStdout(), found)
 		},
@@ -71,7 +71,7 @@ func newVendorsShow() *cobra.Command {
 				return err
 			}
 			if f.asJSON {
-				return writeJSON(c.OutOrStdout(), found[0])
+				return command.JSON(c.OutOrStdout(), found[0])
 			}
 			return showVendor(c.OutOrStdout(), &found[0])
 		},

@@ -2,8 +2,8 @@
 
 // Package command holds what the command lines of this project share: groups of
 // commands that refuse what they do not have, arguments that are checked with a
-// message that says where to read on, and `vendors check`, which `broker` and
-// `oauth-broker` both offer.
+// message that says where to read on, JSON for programs, and `vendors check`,
+// which `broker` and `oauth-broker` both offer.
 package command
 
 import (

@@ -48,11 +48,12 @@ file cannot be read.`,
 			if err != nil {
 				return err
 			}
-			write := report.Table
 			if asJSON {
-				write = report.JSON
+				err = JSON(cmd.OutOrStdout(), report)
+			} else {
+				err = report.Table(cmd.OutOrStdout())
 			}
-			if err := write(cmd.OutOrStdout()); err != nil {
+			if err != nil {
 				return err
 			}
 			if !report.OK {

@@ -3,7 +3,6 @@
 package vendorcheck
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -26,17 +25,6 @@ func printable(s string) string {
 		return s[:maxText] + "..."
 	}
 	return s
-}
-
-// JSON writes the report for programs.
-func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(r); err != nil {
-		return fmt.Errorf("writing report: %w", err)
-	}
-	return nil
 }
 
 // Table writes the report for people: a row for each finding and a last line

@@ -13,7 +13,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,17 +115,6 @@ func (d *Doctor) add(f Finding) { d.report.Findings = append(d.report.Findings, 
 
 func (d *Doctor) good(check, object, format string, args ...any) {
 	d.add(Finding{Check: check, Object: object, Level: OK, Message: fmt.Sprintf(format, args...)})
-}
-
-// JSON writes the report for programs.
-func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(r); err != nil {
-		return fmt.Errorf("writing report: %w", err)
-	}
-	return nil
 }
 
 // Text writes the report for people: a row for each finding, its fix below.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package command
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// writeJSON prints a value for programs.
-func writeJSON(w io.Writer, v any) error {
+// JSON writes a value for programs.
+func JSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
