@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,19 @@ func records(t *testing.T, h *harness.Harness, n int) []map[string]any {
 		}
 	}
 	return harness.AuditRecords(t, h.Audit())
+}
+
+// TestAudit_example: the record that the guide shows is one.
+func TestAudit_example(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guides/observability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(guide), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	if got := harness.AuditRecords(t, example); len(got) != 1 {
+		t.Errorf("the guide shows %d records", len(got))
+	}
 }
 
 // told is a record without what differs from run to run.
