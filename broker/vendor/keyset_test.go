@@ -221,7 +221,11 @@ func TestKeySet_oneAlgorithmForAKey(t *testing.T) {
 	k.want(t, "its curve", token, "", 1)
 	token.algorithm = "ES384"
 	sum := sha512.Sum384([]byte(token.signed))
-	r, s, err := ecdsa.Sign(rand.Reader, ec.key.(*ecdsa.PrivateKey), sum[:])
+	key, ok := ec.key.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatalf("the key is a %T", ec.key)
+	}
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
 	if err != nil {
 		t.Fatal(err)
 	}
