@@ -263,7 +263,7 @@ func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Sta
 
 // AdminGet reads a path of the admin listener.
 func (b *Broker) AdminGet(path string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.in.T.Context()), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.in.T.Context()), Patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.in.Admin+path, http.NoBody)
 	if err != nil {
