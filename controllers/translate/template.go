@@ -279,6 +279,9 @@ func CheckURL(s string) error {
 	if hasDotSegment(u) {
 		return errors.New("has a dot segment in its path: write the path out")
 	}
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return errors.New("has a query that is not form encoding: write % as %25 and ; as %3B")
+	}
 	return nil
 }
 

@@ -133,6 +133,9 @@ func TestTranslate_hostTemplates(t *testing.T) {
 		"https://acme.example/token\r\nX: y?t={t}":  false,
 		"https://acme.example/{t}/.well-known/x":    true,
 		"https://acme.example/{t}.example/%7Btoken": true,
+		"https://acme.example/{t}?x=100%25":         true,
+		"https://acme.example/{t}?x=100%":           false,
+		"https://acme.example/{t}?x=1;y=2":          false,
 	} {
 		out := translate.Translate(templated(`^[a-z.]+$`, token, "one.two"))
 		got := len(out.Document.Credentials) == 1 && out.Document.Credentials[0].Target != nil
