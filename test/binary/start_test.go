@@ -40,7 +40,7 @@ func TestStart_whoComesEarlyWaits(t *testing.T) {
 	defer b.Stop()
 	client, status := s.HTTP(), 0
 	binary.Eventually(t, func() error {
-		answer, err := client.Get(s.PublicURL + "/") //nolint:noctx // the client has a time limit
+		answer, err := client.Get(s.PublicURL + "/")
 		if err != nil {
 			return err // not listening yet
 		}
