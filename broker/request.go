@@ -48,7 +48,7 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 		s.commonHeaders(rw.Header(), r.event.id)
 		s.allowOrigin(rw.Header(), hr.Header.Get("Origin"), to)
 		defer s.finish(r) //nolint:contextcheck // the request carries it
-		if missing := r.missing(); missing != "" && pattern != "/healthz" && pattern != "/readyz" {
+		if missing := r.missing(); missing != "" && !r.event.probe() {
 			s.render(rw, r, &pageError{status: http.StatusServiceUnavailable, title: "Not ready", text: "The broker has " + missing + ". Try again in a moment."})
 			return
 		}
@@ -60,7 +60,7 @@ func (s *Server) observe(pattern string, h handler) http.Handler {
 
 // admit serves the request of a caller that does not ask too often.
 func (s *Server) admit(r *request, h handler, w http.ResponseWriter) error {
-	if probe := r.event.pattern == "/healthz" || r.event.pattern == "/readyz"; !probe && !countsLater(r.Method, r.event.pattern) {
+	if !r.event.probe() && !countsLater(r.Method, r.event.pattern) {
 		if err := s.limitAddress(r); err != nil {
 			return err
 		}

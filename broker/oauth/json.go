@@ -201,10 +201,10 @@ func Unquote(v json.RawMessage) string {
 }
 
 // Quote is s as a JSON string.
-func Quote(s string) json.RawMessage { return appendQuoted(make([]byte, 0, len(s)+2), s) }
+func Quote(s string) json.RawMessage { return AppendQuoted(make([]byte, 0, len(s)+2), s) }
 
-// appendQuoted appends s as a JSON string. Most strings need no escapes.
-func appendQuoted(b []byte, s string) []byte {
+// AppendQuoted appends s as a JSON string. Most strings need no escapes.
+func AppendQuoted(b []byte, s string) []byte {
 	if plain(s) {
 		return append(append(append(b, '"'), s...), '"')
 	}
@@ -238,7 +238,7 @@ func EncodeObject(members map[string]json.RawMessage) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(appendQuoted(b, name), ':'), members[name]...)
+		b = append(append(AppendQuoted(b, name), ':'), members[name]...)
 	}
 	return append(b, '}')
 }

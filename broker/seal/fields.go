@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 )
 
 // Content is what can be sealed without reflection. Fields names every member
@@ -58,7 +60,7 @@ func (f *Fields) Text(name string, v *string) {
 	if !f.reading {
 		if *v != "" {
 			f.begin(name)
-			f.out = appendQuoted(f.out, *v)
+			f.out = oauth.AppendQuoted(f.out, *v)
 		}
 		return
 	}
@@ -79,7 +81,7 @@ func (f *Fields) Texts(name string, v *[]string) {
 			if i > 0 {
 				f.out = append(f.out, ',')
 			}
-			f.out = appendQuoted(f.out, s)
+			f.out = oauth.AppendQuoted(f.out, s)
 		}
 		f.out = append(f.out, ']')
 		return
@@ -256,18 +258,4 @@ func (f *Fields) unquoted(value string) string {
 	var s string
 	f.bad = json.Unmarshal([]byte(value), &s) != nil || f.bad
 	return s
-}
-
-// appendQuoted writes s as a JSON string. Most need no escapes.
-func appendQuoted(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(s)
-			if err != nil { // never: any string can be written
-				return append(b, `""`...)
-			}
-			return append(b, quoted...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
 }
