@@ -16,7 +16,7 @@ const ChallengeS256 = "S256"
 // form of 32 bytes, 43 characters (RFC 7636 section 4.2).
 func ValidChallenge(s string) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return err == nil && len(b) == sha256.Size
+	return err == nil && len(b) == sha256.Size && len(s) == base64.RawURLEncoding.EncodedLen(len(b)) // line breaks are passed over
 }
 
 // ValidVerifier tells whether s is 43 to 128 unreserved characters (RFC 7636

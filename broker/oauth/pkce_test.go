@@ -43,6 +43,7 @@ func TestValidVerifier(t *testing.T) {
 func TestValidChallenge(t *testing.T) {
 	for s, want := range map[string]bool{
 		challenge: true, challenge[:42]: false, challenge + "A": false, challenge + "=": false, challenge[:42] + "+": false, challenge[:42] + "N": false, "": false,
+		challenge + "\n": false, "\r\n" + challenge: false,
 	} {
 		if got := oauth.ValidChallenge(s); got != want {
 			t.Errorf("ValidChallenge(%q) = %v", s, got)

@@ -227,7 +227,7 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 		return ErrUnknownKey
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodedLen(len(raw)) != len(text) { // line breaks are passed over
 		return ErrMalformed
 	}
 	plain, err := k.aead[p].Open(raw[:0], nil, raw, additional(p, id, context))

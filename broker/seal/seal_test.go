@@ -58,6 +58,8 @@ func TestSeal_opensOnlyWhatItWasFor(t *testing.T) {
 		"no content":          r.Open(seal.Code, strings.Join(strings.Split(s, ".")[:2], ".")+".", "context", &got),
 		"last byte cut":       r.Open(seal.Code, s[:len(s)-1], "context", &got),
 		"appended":            r.Open(seal.Code, s+"AAAA", "context", &got),
+		"line break":          r.Open(seal.Code, s[:len(s)-4]+"\n"+s[len(s)-4:], "context", &got),
+		"line breaks at last": r.Open(seal.Code, s+"\r\n\r\n", "context", &got),
 		"first byte changed":  r.Open(seal.Code, flip(s, strings.LastIndex(s, ".")+1), "context", &got),
 		"middle byte changed": r.Open(seal.Code, flip(s, len(s)-20), "context", &got),
 	} {

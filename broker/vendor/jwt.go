@@ -54,8 +54,8 @@ func parseIDToken(raw string, algorithms []string) (*idToken, error) {
 		return nil, errors.New("the id_token's algorithm is not among identity.algorithms")
 	}
 	var err error
-	if t.signature, err = base64.RawURLEncoding.DecodeString(signature); err != nil {
-		return nil, errors.New("the id_token has no readable signature")
+	if t.signature, err = decodeBase64(signature); err != nil {
+		return nil, fmt.Errorf("the id_token has no readable signature: %w", err)
 	}
 	// An RSA signature is as long as its key, and Go accepts 1024 bits.
 	if rsa := strings.HasPrefix(t.algorithm, "RS") || strings.HasPrefix(t.algorithm, "PS"); rsa && len(t.signature) < minRSABytes {
@@ -124,11 +124,23 @@ func (c *claims) read(segment string) error {
 // object reads one segment of a JWT strictly: parsers disagree about repeated
 // members.
 func object(segment string) (map[string]json.RawMessage, error) {
-	b, err := base64.RawURLEncoding.DecodeString(segment)
+	b, err := decodeBase64(segment)
 	if err != nil {
-		return nil, errors.New("not base64url")
+		return nil, err
 	}
 	return oauth.DecodeObject(b)
+}
+
+// decodeBase64 reads base64url as there is one way to write it (RFC 7515 section
+// 2, RFC 4648 section 3.5). encoding/base64 passes over line breaks, also where
+// it is strict: then the text is longer than its bytes need.
+func decodeBase64(s string) ([]byte, error) {
+	encoding := base64.RawURLEncoding.Strict()
+	b, err := encoding.DecodeString(s)
+	if err != nil || encoding.EncodedLen(len(b)) != len(s) {
+		return nil, errors.New("not base64url")
+	}
+	return b, nil
 }
 
 func stringOf(m map[string]json.RawMessage, name string) (string, error) {

@@ -39,6 +39,21 @@ func TestParseIDToken_form(t *testing.T) {
 	}
 }
 
+// A part of a token is written in one way: who compares tokens as texts must not
+// take two for different that say the same.
+func TestDecodeBase64(t *testing.T) {
+	for s, want := range map[string]string{"": "", "AA": "\x00", "AAA": "\x00\x00", "AAAA": "\x00\x00\x00", "_-8": "\xff\xef"} {
+		if b, err := decodeBase64(s); err != nil || string(b) != want {
+			t.Errorf("decodeBase64(%q) = %q, %v", s, b, err)
+		}
+	}
+	for _, s := range []string{"A", "AB", "AAB", "AA==", "AAA=", "AAAA=", "+-8", "/-8", "A A", "AA\n", "\nAA", "A\rA", "AAAA\n", "AAAA\r\n\r\n", "\n", "\r\n\r\n", "AAAAA", "AA.", "AA\x00"} {
+		if b, err := decodeBase64(s); err == nil {
+			t.Errorf("decodeBase64(%q) = %q", s, b)
+		}
+	}
+}
+
 func TestClaims_read(t *testing.T) {
 	for s, want := range map[string]claims{
 		`{}`: {}, `{"iss":null,"sub":null,"aud":null,"exp":null,"nonce":null,"other":[{}]}`: {}, `{"ISS":"i","Sub":"s","EXP":1}`: {},
@@ -81,7 +96,7 @@ func FuzzIDTokenPrecheck(f *testing.F) {
 		var header, claims map[string]any
 		for i, to := range []*map[string]any{&header, &claims} {
 			b, err := base64.RawURLEncoding.DecodeString(parts[i])
-			if err != nil || json.Unmarshal(b, to) != nil {
+			if err != nil || base64.RawURLEncoding.EncodeToString(b) != parts[i] || json.Unmarshal(b, to) != nil {
 				t.Fatalf("accepted %q", raw)
 			}
 		}

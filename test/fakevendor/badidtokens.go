@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"crypto/rand"
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -43,7 +44,8 @@ func GoodIDTokens() []Behaviour {
 func BadIDTokens(elsewhere string) []Behaviour {
 	bad := forgedSignatures()
 	bad = append(bad, wrongClaims()...)
-	return append(bad, oddHeaders(elsewhere)...)
+	bad = append(bad, oddHeaders(elsewhere)...)
+	return append(bad, oddBase64()...)
 }
 
 // wrongClaims are signed well and say the wrong thing.
@@ -94,6 +96,56 @@ func oddHeaders(elsewhere string) []Behaviour {
 		named("five parts", func(t *IDToken) { t.Raw = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..a.b.c" }),
 		named("not a JWT", func(t *IDToken) { t.Raw = "opaque" }),
 	}
+}
+
+// oddBase64 are signed well over a text that says the same as the usual one and
+// is not how its bytes are written (RFC 7515 section 2, RFC 4648 section 3.5).
+func oddBase64() []Behaviour {
+	var all []Behaviour
+	for i, part := range []string{"header", "payload", "signature"} {
+		for how, change := range map[string]func(string) string{
+			"bits after the end":   bitsAfterTheEnd,
+			"a line break":         func(s string) string { return s[:4] + "\n" + s[4:] },
+			"a line break at last": func(s string) string { return s + "\r\n" },
+			"padding":              func(s string) string { return s + strings.Repeat("=", -len(s)&3) },
+		} {
+			all = append(all, named(how+" in the "+part, func(t *IDToken) { t.Raw = t.respelled(i, change) }))
+		}
+	}
+	return all
+}
+
+// bitsAfterTheEnd sets a bit of the last character that belongs to no byte.
+func bitsAfterTheEnd(s string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(alphabet, s[len(s)-1])
+	return s[:len(s)-1] + alphabet[last|1:last|1+1]
+}
+
+// respelled is the token with one part written another way.
+func (t *IDToken) respelled(part int, change func(string) string) string {
+	parts := make([]string, 3)
+	for i, m := range []map[string]any{t.Header, t.Claims} {
+		b, err := json.Marshal(m)
+		if err != nil {
+			return err.Error()
+		}
+		for len(b)%3 == 0 {
+			b = append(b, ' ') // so that the last character has bits to spare
+		}
+		parts[i] = encode64(b)
+	}
+	if part < 2 {
+		parts[part] = change(parts[part])
+	}
+	signature, err := t.Sign([]byte(parts[0] + "." + parts[1]))
+	if err != nil {
+		return err.Error()
+	}
+	if parts[2] = encode64(signature); part == 2 {
+		parts[2] = change(parts[2])
+	}
+	return strings.Join(parts, ".")
 }
 
 func named(name string, change func(*IDToken)) Behaviour {

@@ -34,7 +34,7 @@ func wantIDTokenRefused(t *testing.T, what string, r *harness.Response) {
 }
 
 // E1 (algorithms), E2 (iss), E3 (aud, azp), E4 (nonce), E5 (times), E7 (weak
-// keys), E8 (headers, dots) and E10 (at_hash): every bad token of fakevendor.
+// keys), E8 (headers, dots, odd base64url) and E10 (at_hash): every bad token of fakevendor.
 func TestRedTeam_E01_E02_E03_E04_E05_E07_E08_E10_BadIDTokens(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{Edit: func(d *runtimeconfig.Document) {
 		d.Vendors[0].Identity.Algorithms = []string{"RS256", "ES256"}
@@ -45,8 +45,8 @@ func TestRedTeam_E01_E02_E03_E04_E05_E07_E08_E10_BadIDTokens(t *testing.T) {
 			h.Clock.Advance(11 * time.Second) // past the calm of the key set, so that keys that a case publishes are seen
 			start := time.Now()
 			r, _ := idTokenAt(t, h, b)
-			if strings.Contains(b.Name, "1,000,000 dots") {
-				wantJSON(t, b.Name, r, failure{http.StatusBadGateway, "server_error"}) // too long for any token
+			if strings.Contains(b.Name, "1,000,000 dots") || strings.Contains(b.Name, "line break") {
+				wantJSON(t, b.Name, r, failure{http.StatusBadGateway, "server_error"}) // no token of any kind is so long, or has such characters
 			} else {
 				wantIDTokenRefused(t, b.Name, r)
 			}
