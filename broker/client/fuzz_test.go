@@ -100,17 +100,6 @@ func FuzzCheckDocumentURL(f *testing.F) {
 	})
 }
 
-func FuzzDocumentAge(f *testing.F) {
-	for _, s := range []string{"", "no-store", "max-age=60", "max-age=99999999999999999999", "max-age=-1", "public, MAX-AGE=7200", "max-age=\"5\""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		if age := documentAge(header); age < minDocumentAge || age > maxDocumentAge {
-			t.Errorf("%q: %s", header, age)
-		}
-	})
-}
-
 // No assertion is accepted that the client's key did not sign.
 func FuzzAssertion(f *testing.F) {
 	now := time.Unix(1_700_000_000, 0)

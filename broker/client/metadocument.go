@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +25,6 @@ import (
 const (
 	maxDocument    = 5 << 10
 	maxDocumentURL = 512
-	minDocumentAge = time.Minute
-	maxDocumentAge = 24 * time.Hour
 	// failureAge is how long a URL that failed is not asked again. No error is
 	// served as a document; it only keeps the broker from being an amplifier.
 	failureAge = 10 * time.Second
@@ -37,6 +34,10 @@ const (
 	maxFetches     = 32
 	maxHostFetches = 2
 )
+
+func documentAges() oauth.CacheAges {
+	return oauth.CacheAges{Least: time.Minute, Usual: 5 * time.Minute, Most: 24 * time.Hour}
+}
 
 // ErrDocument is a client id metadata document that cannot be used.
 var ErrDocument = errors.New("client id metadata document not usable")
@@ -192,7 +193,7 @@ func (d *Documents) fetch(ctx context.Context, id string) (*runtimeconfig.Client
 	if err != nil {
 		return nil, failureAge, errors.Join(ErrDocument, err)
 	}
-	return c, documentAge(resp.Header.Get("Cache-Control")), nil
+	return c, documentAges().Of(resp.Header.Get("Cache-Control")), nil
 }
 
 // parseDocument reads a document. The id in it must be its own URL, and it
@@ -232,21 +233,4 @@ func textOf(v json.RawMessage) string {
 		return ""
 	}
 	return s
-}
-
-// documentAge reads max-age within bounds. no-store and no-cache mean the least.
-func documentAge(cacheControl string) time.Duration {
-	age := 5 * time.Minute
-	for part := range strings.SplitSeq(strings.ToLower(cacheControl), ",") {
-		part = strings.TrimSpace(part)
-		if part == "no-store" || part == "no-cache" {
-			return minDocumentAge
-		}
-		if v, ok := strings.CutPrefix(part, "max-age="); ok {
-			if s, err := strconv.Atoi(v); err == nil {
-				age = time.Duration(min(s, 1<<30)) * time.Second
-			}
-		}
-	}
-	return min(max(age, minDocumentAge), maxDocumentAge)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,24 +18,41 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 // keySet is a vendor's key set (RFC 7517 section 5). It is read with the first
-// token and again for a token that none of the keys signed, which is how keys
-// rotate (OpenID Connect Core section 10.1.1).
+// token, again for a token that none of the keys signed, which is how keys rotate
+// (OpenID Connect Core section 10.1.1), and when it has become old, which is how
+// keys are withdrawn.
 type keySet struct {
 	client *http.Client
 	url    string
 	limit  int64
 	now    func() time.Time
 
-	keys atomic.Pointer[[]publicKey]
+	keys atomic.Pointer[publicKeys]
 	// One read is under way at a time. What follows is touched by it alone.
 	reads singleflight.Group
-	until time.Time
+	pace  *rate.Limiter
 	err   error
+}
+
+// publicKeys are the keys as they were read, and until when nobody needs to look
+// for newer ones.
+type publicKeys struct {
+	list  []publicKey
+	fresh time.Time
+}
+
+// usable tells whether the keys count. Those that are not fresh any more still do
+// for a day, where no newer ones can be read.
+func (k *publicKeys) usable(now time.Time) bool {
+	const longest = 24 * time.Hour
+	return k != nil && now.Before(k.fresh.Add(longest))
 }
 
 // publicKey is a key, and the algorithm that it is for where the vendor says so.
@@ -54,46 +72,67 @@ func (k publicKey) fits(t *idToken, method jwt.SigningMethod) bool {
 	return !isEC || ok && ec.Params().BitSize == m.CurveBits
 }
 
-// calm is how long the last read, good or failed, answers for the next: neither
-// unknown key ids nor a vendor that is away make more requests.
-const calm = 10 * time.Second
+// newPace bounds the reads, good or failed, that tokens can cause: a rotated key
+// and a vendor that stumbles find one at once, and made-up key ids or a vendor
+// that is away make no more than one in ten seconds.
+func newPace() *rate.Limiter { return rate.NewLimiter(rate.Every(10*time.Second), 3) }
+
+// patience is how long a token of a known key waits for newer keys.
+const patience = 2 * time.Second
 
 // verify tells whether one of the keys signed t.
 func (s *keySet) verify(ctx context.Context, t *idToken) error {
-	if keys := s.keys.Load(); keys != nil && t.signedBy(*keys) {
+	keys, now := s.keys.Load(), s.now()
+	known := keys.usable(now) && t.signedBy(keys.list)
+	if known && now.Before(keys.fresh) {
 		return nil
 	}
-	// Who gives up does not end the read for the others.
+	if known {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	err := s.readAgain(ctx)
+	switch keys = s.keys.Load(); {
+	case keys.usable(now) && t.signedBy(keys.list):
+		return nil
+	case err != nil:
+		return fmt.Errorf("the vendor's keys for its id_token cannot be read: %w", err)
+	}
+	return errBadSignature
+}
+
+// readAgain waits for a read. Who gives up does not end it for the others.
+func (s *keySet) readAgain(ctx context.Context) error {
 	read := s.reads.DoChan("", func() (any, error) { return nil, s.read(context.WithoutCancel(ctx)) })
 	select {
 	case r := <-read:
-		if r.Err != nil {
-			return fmt.Errorf("the vendor's keys for its id_token cannot be read: %w", r.Err)
-		}
+		return r.Err
 	case <-ctx.Done():
-		return fmt.Errorf("the vendor's keys for its id_token cannot be read: %s", transportReason(ctx.Err()))
+		return errors.New(transportReason(ctx.Err()))
 	}
-	if keys := s.keys.Load(); keys == nil || !t.signedBy(*keys) {
-		return errBadSignature
-	}
-	return nil
 }
 
-// read gets the keys from the vendor, unless it did a moment ago. A failure
-// leaves the keys as they were.
+// read gets the keys from the vendor, unless the last reads were a moment ago:
+// then what came of the last counts. A failure leaves the keys as they were.
 func (s *keySet) read(ctx context.Context) error {
-	if s.now().After(s.until) {
-		var keys []publicKey
-		if keys, s.err = s.fetch(ctx); s.err == nil {
-			s.keys.Store(&keys)
+	if now := s.now(); s.pace.AllowN(now, 1) {
+		var keys *publicKeys
+		if keys, s.err = s.fetch(ctx, now); s.err == nil {
+			s.keys.Store(keys)
 		}
-		s.until = s.now().Add(calm)
 	}
 	return s.err
 }
 
+// keyAges bound how long keys are used without another look, whatever the vendor
+// says in Cache-Control: some say seconds, and some months.
+func keyAges() oauth.CacheAges {
+	return oauth.CacheAges{Least: 5 * time.Minute, Usual: 15 * time.Minute, Most: 24 * time.Hour}
+}
+
 // fetch gets the keys. Its errors are fixed texts.
-func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
+func (s *keySet) fetch(ctx context.Context, now time.Time) (*publicKeys, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, http.NoBody)
 	if err != nil {
 		return nil, failed(OutcomeMalformed, "the jwks URL is not valid")
@@ -110,7 +149,11 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	case resp.StatusCode != http.StatusOK:
 		return nil, failed(OutcomeUnavailable, "the vendor answered "+strconv.Itoa(resp.StatusCode))
 	}
-	return parseKeys(body)
+	keys, err := parseKeys(body)
+	if err != nil {
+		return nil, err
+	}
+	return &publicKeys{keys, now.Add(keyAges().Of(resp.Header.Get("Cache-Control")))}, nil
 }
 
 // maxKeys bounds the keys that may be tried for one token. Vendors have a dozen.
@@ -160,5 +203,5 @@ func (c *Client) newKeySet(at keysAt) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keySet{client: client, url: at.url, limit: int64(at.transport.MaxResponseBytes), now: c.Now}, nil
+	return &keySet{client: client, url: at.url, limit: int64(at.transport.MaxResponseBytes), now: c.Now, pace: newPace()}, nil
 }

@@ -52,7 +52,7 @@ func newKeyServer(t *testing.T) *keyServer {
 		_, _ = w.Write([]byte(k.body))
 	}))
 	t.Cleanup(server.Close)
-	k.set = &keySet{client: server.Client(), url: server.URL, limit: 1 << 16, now: func() time.Time { return time.Unix(k.clock.Load(), 0) }}
+	k.set = &keySet{client: server.Client(), url: server.URL, limit: 1 << 16, now: func() time.Time { return time.Unix(k.clock.Load(), 0) }, pace: newPace()}
 	return k
 }
 
@@ -60,6 +60,12 @@ func (k *keyServer) publish(body string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.body = body
+}
+
+// calm lets no token cause another read at this moment.
+func (k *keyServer) calm() {
+	for k.set.pace.AllowN(k.set.now(), 1) {
+	}
 }
 
 func (k *keyServer) want(t *testing.T, what string, token *idToken, wantErr string, reads int64) {
@@ -124,39 +130,41 @@ func TestKeySet_rotation(t *testing.T) {
 	k.want(t, "first key", first.token(t), "", 1)
 	k.want(t, "first key again", first.token(t), "", 1)
 	k.publish(setOf(second.jwk(t, "")))
-	k.want(t, "a new key, too early", second.token(t), errBadSignature.Error(), 1)
-	k.clock.Add(11)
 	k.want(t, "a new key", second.token(t), "", 2)
-	k.want(t, "the old key", first.token(t), errBadSignature.Error(), 2)
 	forged := second.token(t)
 	forged.signed += "x"
-	k.clock.Add(11)
 	k.want(t, "forged", forged, errBadSignature.Error(), 3)
 	k.want(t, "forged again", forged, errBadSignature.Error(), 3)
+	k.want(t, "the old key", first.token(t), errBadSignature.Error(), 3)
 	k.want(t, "a good one afterwards", second.token(t), "", 3)
+	k.clock.Add(10)
+	k.want(t, "forged, after a while", forged, errBadSignature.Error(), 4)
+	k.want(t, "forged again", forged, errBadSignature.Error(), 4)
 }
 
-// What cannot be read is told, is not asked for again at once, and does not
-// take away the keys that are there.
+// What cannot be read is told, is not asked for without end, and does not take
+// away the keys that are there.
 func TestKeySet_failures(t *testing.T) {
 	k, key, other := newKeyServer(t), newECSigner(t, "1"), newECSigner(t, "2")
 	good := setOf(key.jwk(t, "sig"))
+	k.want(t, "away", key.token(t), "answered 503", 1)
+	k.want(t, "away, again", key.token(t), "answered 503", 2)
 	for i, c := range []struct{ body, want string }{
 		{"", "answered 503"}, {"<!doctype html>", "not a key set"}, {"[]", "not a key set"}, {`{"keys":1}`, "not a key set"}, {good + "x", "not a key set"},
 		{"null", "no key"}, {`{"keys":null}`, "no key"}, {setOf(`1`, `"two"`, `null`, `{"kty":"EC"}`, `{"kty":"oct","kid":"1","k":"c2VjcmV0"}`), "no key"},
 		{setOf(key.jwk(t, "enc")), "no key"}, {strings.Repeat(" ", 1<<16) + good, "maxResponseBytes"},
 	} {
 		k.publish(c.body)
-		k.want(t, c.body, key.token(t), c.want, int64(i+1))
+		k.want(t, c.body, key.token(t), c.want, int64(i+3))
 		k.publish(good)
-		k.want(t, c.body+", at once again", key.token(t), c.want, int64(i+1))
-		k.clock.Add(11)
+		k.want(t, c.body+", at once again", key.token(t), c.want, int64(i+3))
+		k.clock.Add(10)
 	}
-	k.want(t, "good", key.token(t), "", 11)
+	k.want(t, "good", key.token(t), "", 13)
 	k.publish("")
-	k.clock.Add(11)
-	k.want(t, "away, and an unknown key", other.token(t), "answered 503", 12)
-	k.want(t, "away, and the known key", key.token(t), "", 12)
+	k.clock.Add(10)
+	k.want(t, "away, and an unknown key", other.token(t), "answered 503", 14)
+	k.want(t, "away, and the known key", key.token(t), "", 14)
 }
 
 // Every algorithm that a vendor may name, among keys that nobody can use.
@@ -187,6 +195,8 @@ func TestKeySet_algorithms(t *testing.T) {
 		keys = append(keys, s.jwk(t, "sig"))
 	}
 	k.publish(setOf(keys...))
+	k.want(t, "the first", signers[0].token(t), "", 1)
+	k.calm()
 	for _, s := range signers {
 		k.want(t, s.id, s.token(t), "", 1)
 		unnamed := s
@@ -214,6 +224,7 @@ func TestKeySet_oneAlgorithmForAKey(t *testing.T) {
 	k := newKeyServer(t)
 	k.publish(setOf(string(jwk), ec.jwk(t, "sig")))
 	k.want(t, "its algorithm", marked.token(t), "", 1)
+	k.calm()
 	marked.method = jwt.SigningMethodRS256
 	k.want(t, "another algorithm", marked.token(t), errBadSignature.Error(), 1)
 
@@ -292,4 +303,28 @@ func TestKeySet_manyAtOnce(t *testing.T) {
 	if got := k.reads.Load(); got != 1 {
 		t.Errorf("%d reads", got)
 	}
+}
+
+// Whatever a vendor publishes, only public keys for signatures come out of it.
+func FuzzParseKeys(f *testing.F) {
+	f.Add([]byte(setOf(`{"kty":"oct","kid":"1","k":"c2VjcmV0"}`)))
+	f.Add([]byte(setOf(`{"kty":"RSA","kid":"1","use":"sig","n":"AQAB","e":"AQAB"}`, `1`, `null`)))
+	f.Add([]byte(setOf(`{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		keys, err := parseKeys(body)
+		if (err == nil) != (len(keys) > 0) || len(keys) > maxKeys {
+			t.Fatalf("%d keys, %v", len(keys), err)
+		}
+		token := &idToken{algorithm: "ES256", signed: "a.b", signature: make([]byte, 64)}
+		for _, k := range keys {
+			switch k.key.(type) {
+			case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
+			default:
+				t.Errorf("took a %T", k.key)
+			}
+		}
+		if token.signedBy(keys) {
+			t.Error("a token without a signature is good")
+		}
+	})
 }

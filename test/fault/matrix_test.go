@@ -101,7 +101,7 @@ func legs(server *redis.Server) []leg {
 			name: "keys", endpoint: fakevendor.JWKS, read: true,
 			want: map[kind]refusal{silent: badAnswer(), later: badAnswer(), broken: badAnswer(), nonsense: badAnswer(), garbled: badAnswer()},
 			prepare: func(_ *testing.T, h *harness.Harness) func() *harness.Response {
-				h.Clock.Advance(11 * time.Second) // past the calm of the key set
+				h.Clock.Advance(11 * time.Second) // so that the keys may be read again
 				l := h.NewLogin(harness.WebClient)
 				l.Params.Set("scope", "openid read")
 				l.Walk()
