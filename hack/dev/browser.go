@@ -52,7 +52,7 @@ func (d *demo) transport(broker func() int) *http.Transport {
 	public := fmt.Sprintf("localhost:%d", d.ports.public)
 	return &http.Transport{
 		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{RootCAs: d.trust.pool, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:   &tls.Config{RootCAs: d.trust.Pool(), MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if address == public {
 				address = d.ports.brokerAddress(broker())

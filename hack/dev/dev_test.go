@@ -107,8 +107,7 @@ func TestBrowser_signsInAtTheProvider(t *testing.T) {
 	if err := d.startProvider(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var err error
-	if d.trust, err = newTrust(d.dir); err != nil {
+	if err := d.newTrust(); err != nil {
 		t.Fatal(err)
 	}
 	callback := d.ports.publicURL() + "/v1/callback"

@@ -26,6 +26,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/test/authority"
 )
 
 // options are the command line.
@@ -107,7 +109,7 @@ type demo struct {
 	front     *front
 	processes []*process
 	ports     ports
-	trust     *trust
+	trust     *authority.Authority
 	staying   atomic.Bool
 }
 

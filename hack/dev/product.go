@@ -36,7 +36,7 @@ func (d *demo) startProduct(ctx context.Context) error {
 		return err
 	}
 	d.fact("manager", "runs, and made the key ring (Secret %s/%s)", operatorNamespace, keyRingSecret)
-	if d.trust, err = newTrust(d.dir); err != nil {
+	if err := d.newTrust(); err != nil {
 		return err
 	}
 	for i := range d.ports.brokers {
@@ -77,7 +77,7 @@ func brokerName(i int) string { return fmt.Sprintf("broker %d", i+1) }
 
 func (d *demo) startBroker(i int, ring string) error {
 	name := brokerName(i)
-	cert, key, err := d.trust.issue(fmt.Sprintf("broker-%d", i+1))
+	cert, key, err := d.issue(fmt.Sprintf("broker-%d", i+1))
 	if err != nil {
 		return fmt.Errorf("making the certificate of %s: %w", name, err)
 	}
@@ -130,19 +130,19 @@ func (d *demo) handOver() {
 	for _, p := range d.processes {
 		d.fact(p.name, "pid %d, log %s", p.cmd.Process.Pid, p.log)
 	}
-	d.fact("CA certificate", "%s", d.trust.caFile())
+	d.fact("CA certificate", "%s", d.caFile())
 	d.line("")
 	if d.envFile == "" {
 		d.line("%s", strings.ReplaceAll(strings.TrimSpace(d.environment()), "\n", "\n    "))
 	} else {
 		d.line(". %s    # KUBECONFIG, PATH (kubectl, oauth-broker), BROKER, and the CA for curl", d.envFile)
 	}
-	d.line("oauth-broker login --broker %s --vendor zitadel --client-id acme.cli --ca-file %s", d.ports.publicURL(), d.trust.caFile())
-	d.line("oauth-broker doctor --broker %s --broker-admin %s,%s --ca-file %s", d.ports.publicURL(), d.ports.adminURL(0), d.ports.adminURL(1), d.trust.caFile())
+	d.line("oauth-broker login --broker %s --vendor zitadel --client-id acme.cli --ca-file %s", d.ports.publicURL(), d.caFile())
+	d.line("oauth-broker doctor --broker %s --broker-admin %s,%s --ca-file %s", d.ports.publicURL(), d.ports.adminURL(0), d.ports.adminURL(1), d.caFile())
 	d.line("kubectl get oauthbroker -A")
 	d.line("kubectl edit oauthvendor zitadel")
 	d.line("kill %d   # a broker; logins go on at the other one", d.processes[len(d.processes)-1].cmd.Process.Pid)
-	d.line("curl --cacert %s %s", d.trust.caFile(), metadataURL(issuer))
+	d.line("curl --cacert %s %s", d.caFile(), metadataURL(issuer))
 }
 
 // environment is what a shell needs to use this install as if it were a cluster
@@ -150,5 +150,5 @@ func (d *demo) handOver() {
 func (d *demo) environment() string {
 	return fmt.Sprintf("export KUBECONFIG=%s\nexport PATH=%s:%s:$PATH\nexport BROKER=%s\nexport BROKER_ADMIN=%s,%s\nexport BROKER_LOGS=%s\nexport CURL_CA_BUNDLE=%s\n",
 		d.cluster.admin, filepath.Dir(d.cluster.kubectl), filepath.Dir(d.binary("broker")), d.ports.publicURL(), d.ports.adminURL(0), d.ports.adminURL(1),
-		filepath.Join(d.dir, "broker-*.log"), d.trust.caFile())
+		filepath.Join(d.dir, "broker-*.log"), d.caFile())
 }

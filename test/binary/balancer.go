@@ -61,7 +61,7 @@ func (b *Balancer) dial(ctx context.Context, network, address string) (net.Conn,
 // Transport of browsers and clients that go through the balancer, and to vendors
 // past it. No canary listens.
 func (b *Balancer) Transport(vendors ...*fakevendor.Server) *http.Transport {
-	pool := b.in.CA.pool.Clone()
+	pool := b.in.CA.Pool()
 	for _, v := range vendors {
 		pool.AppendCertsFromPEM(v.CAPEM())
 	}

@@ -4,27 +4,17 @@ package binary
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
-	"time"
 
 	"golang.org/x/oauth2"
 
+	"github.com/oauthbroker/oauth-broker/test/authority"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 )
 
@@ -32,7 +22,7 @@ import (
 // no redirect and has no cookies.
 func (in *Install) HTTP(vendors ...*fakevendor.Server) *http.Client {
 	in.T.Helper()
-	pool := in.CA.pool.Clone()
+	pool := in.CA.Pool()
 	for _, v := range vendors {
 		pool.AppendCertsFromPEM(v.CAPEM())
 	}
@@ -45,7 +35,7 @@ func (in *Install) HTTP(vendors ...*fakevendor.Server) *http.Client {
 
 // TLS trusts the install's CA.
 func (in *Install) TLS() *tls.Config {
-	return &tls.Config{RootCAs: in.CA.pool, MinVersion: tls.VersionTLS12}
+	return &tls.Config{RootCAs: in.CA.Pool(), MinVersion: tls.VersionTLS12}
 }
 
 // Browser is an ordinary HTTP client with a cookie jar. It follows redirects up
@@ -134,66 +124,16 @@ func (c *Client) Renew(t *oauth2.Token) (*oauth2.Token, error) {
 	return c.TokenSource(c.Context(), &oauth2.Token{RefreshToken: t.RefreshToken}).Token()
 }
 
-// Authority is a throw-away CA.
-type Authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	pool *x509.CertPool
-}
-
-// NewAuthority makes one.
-func NewAuthority(t testing.TB) *Authority {
-	t.Helper()
-	a := &Authority{pool: x509.NewCertPool()}
-	a.key, a.cert = newCertificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "throw-away CA"},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, nil)
-	a.pool.AddCert(a.cert)
-	return a
-}
-
-// Issue writes a new certificate for an IP address to tls.crt and tls.key of
-// dir, one after the other, and returns its serial number.
-func (a *Authority) Issue(t testing.TB, dir, ip string) string {
-	t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+// Issue puts a new certificate of the install's CA in the place of the one before
+// and returns its serial number.
+func (in *Install) Issue() string {
+	in.T.Helper()
+	certificate, err := in.CA.Issue("127.0.0.1")
 	if err != nil {
-		t.Fatal(err)
+		in.T.Fatal(err)
 	}
-	key, cert := newCertificate(t, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: ip}, IPAddresses: []net.IP{net.ParseIP(ip)}, KeyUsage: x509.KeyUsageDigitalSignature,
-	}, a)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
+	if err := authority.Write(in.Dir, certificate); err != nil {
+		in.T.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: cert.Raw}, "tls.key": {Type: "PRIVATE KEY", Bytes: der}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return serial.String()
-}
-
-func newCertificate(t testing.TB, template *x509.Certificate, by *Authority) (*ecdsa.PrivateKey, *x509.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, parentKey := template, key
-	if by != nil {
-		parent, parentKey = by.cert, by.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, cert
+	return certificate.Leaf.SerialNumber.String()
 }

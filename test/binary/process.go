@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/test/authority"
 )
 
 // Patience is how long a test waits for what should happen soon.
@@ -47,7 +49,7 @@ type Install struct {
 	PublicURL, Public, Admin string
 	// Env is the environment besides the parent's, NAME=value.
 	Env []string
-	CA  *Authority
+	CA  *authority.Authority
 	// Output takes what brokers write instead of their logs; nil keeps it.
 	Output *os.File
 
@@ -57,9 +59,13 @@ type Install struct {
 // New makes an install with a new key ring, which the binary writes.
 func New(t testing.TB, binary string) *Install {
 	t.Helper()
-	in := &Install{T: t, Binary: binary, Dir: t.TempDir(), Public: FreeAddress(t), Admin: FreeAddress(t), CA: NewAuthority(t), canary: newCanary()}
+	ca, err := authority.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &Install{T: t, Binary: binary, Dir: t.TempDir(), Public: FreeAddress(t), Admin: FreeAddress(t), CA: ca, canary: newCanary()}
 	in.PublicURL = "https://" + in.Public
-	in.CA.Issue(t, in.Dir, "127.0.0.1")
+	in.Issue()
 	if code, stderr := in.Run("keys", "new", in.Path("keyring.json")); code != 0 {
 		t.Fatalf("keys new: %d %s", code, stderr)
 	}

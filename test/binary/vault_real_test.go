@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/oauthbroker/oauth-broker/test/authority"
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/fakekms"
 )
@@ -34,14 +35,14 @@ type realVault struct {
 func newVault(t *testing.T) vault {
 	t.Helper()
 	v := &realVault{t: t, dir: t.TempDir(), address: binary.FreeAddress(t)}
-	authority := binary.NewAuthority(t)
-	authority.Issue(t, v.dir, "127.0.0.1")
-	v.must(os.WriteFile(v.path("ca.crt"), authority.PEM(), 0o600))
+	ca, err := authority.New("127.0.0.1")
+	v.must(err)
+	v.must(authority.Write(v.dir, ca.Certificate))
+	v.must(os.WriteFile(v.path("ca.crt"), ca.PEM(), 0o600))
 	v.must(os.Mkdir(v.path("data"), 0o700))
 	config := api.DefaultConfig()
 	v.must(config.ConfigureTLS(&api.TLSConfig{CACert: v.path("ca.crt")}))
 	config.Address = "https://" + v.address
-	var err error
 	v.root, err = api.NewClient(config)
 	v.must(err)
 	v.start()

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/test/authority"
 )
 
 const (
@@ -32,7 +34,7 @@ func indent(n int, text string) string {
 // "restricted" is enforced in the product's namespace, and in the vendor's too.
 func (s *suite) prepare(ctx context.Context) error {
 	var err error
-	if s.trust, err = newTrust(); err != nil {
+	if s.trust, err = authority.New(); err != nil {
 		return err
 	}
 	var manifests []string
@@ -43,7 +45,7 @@ func (s *suite) prepare(ctx context.Context) error {
 		manifests = append(manifests, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", name))
 	}
 	for _, c := range []struct{ namespace, name, host string }{{namespace, release + "-tls", host}, {"vendor", "vendor-tls", vendorIP}} {
-		secret, err := s.trust.secret(c.namespace, c.name, c.host)
+		secret, err := s.tlsSecret(c.namespace, c.name, c.host)
 		if err != nil {
 			return err
 		}
@@ -170,7 +172,7 @@ spec:
   trustedNamespaces: {from: Names, names: [acme, globex]}
   transport:
     caBundle: |
-%s`, vendorIP, scope, indent(6, s.trust.pem))
+%s`, vendorIP, scope, indent(6, string(s.trust.PEM())))
 }
 
 const objects = `---
@@ -305,7 +307,7 @@ func (s *suite) reinstall(ctx context.Context) error {
 // narrow turns on namespaced mode, and trusts the vendor's CA by the chart's value
 // instead of by the vendor's object.
 func (s *suite) narrow(ctx context.Context, chart string) error {
-	ca := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company-ca, namespace: " + namespace + "}\ndata:\n  ca.crt: |\n" + indent(4, s.trust.pem)
+	ca := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company-ca, namespace: " + namespace + "}\ndata:\n  ca.crt: |\n" + indent(4, string(s.trust.PEM()))
 	if _, err := s.kube(ctx, ca, "apply", "-f", "-"); err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (s *suite) newUser(c *counts, fresh bool) *user {
 		Jar: jar, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &counting{counts: c, next: &http.Transport{
-			DisableKeepAlives: fresh, TLSClientConfig: &tls.Config{RootCAs: s.trust.pool, MinVersion: tls.VersionTLS12},
+			DisableKeepAlives: fresh, TLSClientConfig: &tls.Config{RootCAs: s.trust.Pool(), MinVersion: tls.VersionTLS12},
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				if address == host+":443" {
 					address = s.service

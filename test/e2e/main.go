@@ -29,6 +29,7 @@ import (
 	"github.com/go-logr/logr"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/oauthbroker/oauth-broker/test/authority"
 	"github.com/oauthbroker/oauth-broker/test/install"
 )
 
@@ -77,7 +78,7 @@ type suite struct {
 	// previous is the source tree of the version that is installed first.
 	previous string
 	began    time.Time
-	trust    *trust
+	trust    *authority.Authority
 	// address of the brokers' Service, and what clients remember of them.
 	service string
 	tokens  remembered

@@ -4,6 +4,8 @@ package fakekms
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -33,7 +35,11 @@ const gcpName = "projects/p/locations/eu/keyRings/r/cryptoKeys/" + Key
 func (k *KMS) GCPEnv(t testing.TB) []string {
 	t.Helper()
 	certificate, roots := newCertificate(t, gcpHost)
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	private, err := rsa.GenerateKey(rand.Reader, 2048) // the service account's
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ type Harness struct {
 	logs     *buffer
 	audit    *buffer
 	canary   *canary
-	ca       *authority
+	tls      *transport
 	key      *ecdsa.PrivateKey
 }
 
@@ -126,7 +126,7 @@ func Start(t testing.TB, o Options) *Harness {
 		h.canary.plant("sealing key", k.Secret.Reveal())
 	}
 	h.canary.plant("initial access token of the broker", o.Registration.Token.Reveal())
-	h.ca = newAuthority(t)
+	h.tls = newTransport(t)
 	h.router = &router{canary: h.canary, vendors: map[string]http.RoundTripper{}}
 	for n := range o.Replicas {
 		h.replicas = append(h.replicas, h.startReplica(n+1))
@@ -161,11 +161,11 @@ func (h *Harness) startReplica(number int) *replica {
 		h.t.Fatal(err)
 	}
 	r.http = httptest.NewUnstartedServer(r.server.Public())
-	r.http.TLS = h.ca.server
+	r.http.TLS = h.tls.server
 	r.http.EnableHTTP2 = true
 	r.http.StartTLS()
 	h.router.transports = append(h.router.transports, &http.Transport{
-		TLSClientConfig: h.ca.client.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 128,
+		TLSClientConfig: h.tls.client.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 128,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, r.http.Listener.Addr().String())
 		},

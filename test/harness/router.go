@@ -3,20 +3,14 @@
 package harness
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"net/http"
 	"net/url"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/oauthbroker/oauth-broker/test/authority"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 )
 
@@ -95,43 +89,21 @@ func (r *router) pick() (int, error) {
 	return 0, errors.New("harness: no replica lives")
 }
 
-// authority is a throw-away CA with one certificate for the public host.
-type authority struct{ server, client *tls.Config }
+// transport is TLS for the public host: what replicas serve, and what clients trust.
+type transport struct{ server, client *tls.Config }
 
-func newAuthority(t testing.TB) *authority {
+func newTransport(t testing.TB) *transport {
 	t.Helper()
-	caKey, caCert := newCertificate(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "throw-away CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, nil, nil)
-	key, cert := newCertificate(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: Host}, DNSNames: []string{Host}, KeyUsage: x509.KeyUsageDigitalSignature,
-	}, caCert, caKey)
-	pool := x509.NewCertPool()
-	pool.AddCert(caCert)
-	return &authority{
-		server: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}},
-		client: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool},
-	}
-}
-
-// newCertificate signs template with the CA's key, or with its own where ca is nil.
-func newCertificate(t testing.TB, template, ca *x509.Certificate, caKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, err := authority.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(1), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	if ca == nil {
-		ca, caKey = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
+	certificate, err := ca.Issue(Host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
+	return &transport{
+		server: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}},
+		client: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: ca.Pool()},
 	}
-	return key, cert
 }

@@ -3,21 +3,15 @@
 package redis
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
+	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/oauthbroker/oauth-broker/test/authority"
 )
 
 // SentinelMaster is the name under which a sentinel watches its master.
@@ -90,44 +84,20 @@ func StartTLS(t testing.TB, clients string) (*Server, TLS) {
 	return s, files
 }
 
-// newTLS makes a throw-away CA with one certificate.
 func newTLS(t testing.TB) TLS {
 	t.Helper()
 	dir := t.TempDir()
 	out := TLS{Addr: freeAddr(t), CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
-	ca := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "throw-away CA of a test"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	leaf := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "redis"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		SerialNumber: big.NewInt(2), NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-	}
-	caKey, leafKey := newKey(t), newKey(t)
-	write := func(file, kind string, der []byte, err error) {
-		t.Helper()
-		if err == nil {
-			err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	write(out.CAFile, "CERTIFICATE", der, err)
-	der, err = x509.CreateCertificate(rand.Reader, leaf, ca, &leafKey.PublicKey, caKey)
-	write(out.CertFile, "CERTIFICATE", der, err)
-	der, err = x509.MarshalPKCS8PrivateKey(leafKey)
-	write(out.KeyFile, "PRIVATE KEY", der, err)
-	return out
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, err := authority.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	certificate, err := ca.Issue("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(out.CAFile, ca.PEM(), 0o600), authority.Write(dir, certificate)); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
