@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,10 +41,12 @@ func openVault(u *url.URL) (*vault, error) {
 		}
 		v.engine = values[0]
 	}
-	client, err := api.NewClient(&api.Config{Address: address}) // the rest comes from VAULT_... variables
+	config := &api.Config{Address: address} // the rest comes from VAULT_... variables
+	client, err := api.NewClient(config)
 	if err != nil {
 		return nil, err
 	}
+	config.HttpClient.Transport = guarded{config.HttpClient.Transport}
 	if token := os.Getenv("VAULT_SERVER_TOKEN"); token != "" {
 		client.SetToken(token)
 	}
@@ -78,13 +81,42 @@ func (v *vault) Close() error {
 
 var errNotVault = errors.New("that was no answer of Vault's transit engine: see VAULT_ADDR")
 
+// guarded follows no redirect, which Vault's client would do with the token, and
+// reads no answer without end.
+type guarded struct{ http.RoundTripper }
+
+// maxAnswer is more than the transit engine ever has to say.
+const maxAnswer = 64 << 10
+
+// RoundTrip implements http.RoundTripper.
+func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := g.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode >= 300 && answer.StatusCode < 400 {
+		_ = answer.Body.Close()
+		return nil, fmt.Errorf("Vault answered %d, a redirect, which is not followed: let VAULT_ADDR name the active node, or a load balancer that does", answer.StatusCode) //nolint:staticcheck // a name
+	}
+	answer.Body = http.MaxBytesReader(nil, answer.Body, maxAnswer)
+	return answer, nil
+}
+
+// CloseIdleConnections is for http.Client.
+func (g guarded) CloseIdleConnections() {
+	(&http.Client{Transport: g.RoundTripper}).CloseIdleConnections()
+}
+
 // ask wants one member of the answer.
 func (v *vault) ask(ctx context.Context, operation string, in map[string]any, want string) (string, error) {
 	answer, err := v.client.Logical().WriteWithContext(ctx, path.Join(v.engine, operation, v.key), in)
 	if said := (&api.ResponseError{}); errors.As(err, &said) {
-		return "", fmt.Errorf("Vault answered %d: %s", said.StatusCode, oneLine(said)) //nolint:staticcheck // a name
+		return "", fmt.Errorf("Vault answered %d: %s", said.StatusCode, v.oneLine(said, in)) //nolint:staticcheck // a name
 	}
-	if page := (&json.SyntaxError{}); errors.As(err, &page) {
+	if long := (&http.MaxBytesError{}); errors.As(err, &long) {
+		return "", fmt.Errorf("%w: it is longer than %d bytes", errNotVault, long.Limit)
+	}
+	if isJSON(err) {
 		return "", errNotVault
 	}
 	if err != nil {
@@ -98,8 +130,26 @@ func (v *vault) ask(ctx context.Context, operation string, in map[string]any, wa
 	return "", errNotVault
 }
 
-// oneLine is what Vault said, which comes in several.
-func oneLine(said *api.ResponseError) string {
+// isJSON tells of the errors of encoding/json.
+func isJSON(err error) bool {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// oneLine is what Vault said, which comes in several. What is not its JSON is some
+// proxy's page, and what shows our secrets is for nobody's log.
+func (v *vault) oneLine(said *api.ResponseError, in map[string]any) string {
+	const longest = 300
 	text := strings.Join(strings.Fields(strings.Join(said.Errors, "; ")), " ")
+	plain, _ := in["plaintext"].([]byte)
+	for _, hidden := range []string{v.client.Token(), base64.StdEncoding.EncodeToString(plain)} {
+		if said.RawError || hidden != "" && strings.Contains(text, hidden) {
+			text = ""
+		}
+	}
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "..."
+	}
 	return cmp.Or(text, http.StatusText(said.StatusCode))
 }
