@@ -139,7 +139,7 @@ func (g *grant) stepKey() string { return once.Key("step", g.Family, strconv.For
 // replaced tells whether the client has to use another refresh token from now
 // on: the vendor rotated it, or the client is public, where the broker does.
 func (g *grant) replaced(c *runtimeconfig.Client, res *vendor.Result) bool {
-	rotated := !res.RefreshToken.Empty() && res.RefreshToken.Reveal() != g.Token
+	rotated := !res.RefreshToken.Empty() && !res.RefreshToken.Equal(secret.New(g.Token))
 	return rotated || c.Auth == runtimeconfig.ClientNone
 }
 
