@@ -21,6 +21,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/filesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 const (
@@ -194,33 +195,22 @@ func (w *watcher) last() *runtimeconfig.Snapshot { return w.now.Load() }
 
 func (w *watcher) until(want string) {
 	w.t.Helper()
-	poll(w.t, func() (string, bool) {
-		got := chosen(w.last())
-		return got, strings.Contains(got, want)
-	})
+	w.shows(want, func() string { return chosen(w.last()) })
 }
 
 func (w *watcher) logged(want string) {
 	w.t.Helper()
-	poll(w.t, func() (string, bool) { return w.log.String(), strings.Contains(w.log.String(), want) })
+	w.shows(want, w.log.String)
 }
 
-func poll(t *testing.T, check func() (string, bool)) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		got, ok := check()
-		if ok {
-			return
+func (w *watcher) shows(want string, look func() string) {
+	w.t.Helper()
+	poll.Until(w.t, 10*time.Second, func() error {
+		if got := look(); !strings.Contains(got, want) {
+			return fmt.Errorf("still %q, want %q", got, want)
 		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("still %q", got)
-		}
-	}
+		return nil
+	})
 }
 
 func TestSource_mountedConfigMap(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/authority"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // Patience is how long a test waits for what should happen soon.
@@ -341,20 +342,10 @@ func holdsAll(text string, parts []string) bool {
 	return true
 }
 
-// Eventually polls a check until it passes.
+// Eventually is poll.Until with Patience.
 func Eventually(t testing.TB, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(Patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %v", Patience, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	poll.Until(t, Patience, check)
 }
 
 // FreeAddress is a loopback address that nobody listens on. Its port is below

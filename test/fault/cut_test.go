@@ -14,6 +14,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 	"github.com/oauthbroker/oauth-broker/test/redis"
 	"github.com/oauthbroker/oauth-broker/test/wire"
 )
@@ -67,7 +68,7 @@ func TestRedisCut_codes(t *testing.T) {
 			}
 			all.Wait()
 			w.Mend()
-			eventually(t, "Redis is back", func() error { return isTokens(h.Login(harness.WebClient).Redeem()) })
+			poll.Until(t, patience, func() error { return isTokens(h.Login(harness.WebClient).Redeem()) })
 			lost := 0
 			for i, l := range logins {
 				if isTokens(l.Redeem()) == nil {
@@ -102,7 +103,7 @@ func TestRedisCut_refresh(t *testing.T) {
 			cut(w)
 			wantTokensOr(t, name, within(t, func() *harness.Response { return l.Refresh(token) }), unavailable())
 			w.Mend()
-			eventually(t, "the same refresh token", func() error { return isTokens(l.Refresh(token)) })
+			poll.Until(t, patience, func() error { return isTokens(l.Refresh(token)) })
 		})
 	}
 }
@@ -119,7 +120,7 @@ func TestRedisCut_midTake(t *testing.T) {
 	wantRefusal(t, "the take's answer is lost", l.Redeem(), unavailable())
 	w.Mend()
 	var again *harness.Response
-	eventually(t, "Redis is back", func() error {
+	poll.Until(t, patience, func() error {
 		again = l.Redeem()
 		if again.Status == http.StatusServiceUnavailable {
 			return errStatus(again)

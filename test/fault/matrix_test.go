@@ -15,6 +15,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 	"github.com/oauthbroker/oauth-broker/test/redis"
 )
 
@@ -256,7 +257,7 @@ const spare = 16
 
 func wantNothingLeft(t *testing.T, before left) {
 	t.Helper()
-	eventually(t, "nothing is left over", func() error {
+	poll.Until(t, patience, func() error {
 		now := leftovers(t)
 		if now.goroutines > before.goroutines+spare || now.files > before.files+spare {
 			return fmt.Errorf("%d goroutines and %d files, before %d and %d", now.goroutines, now.files, before.goroutines, before.files)

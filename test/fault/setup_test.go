@@ -90,20 +90,7 @@ func ofToken(h *harness.Harness, endpoint, token string) *harness.Response {
 	return h.Token(issuer+endpoint, url.Values{"token": {token}}, h.Auth(harness.WebClient))
 }
 
-// eventually polls until what happens, for at most 30 seconds.
-func eventually(t testing.TB, what string, happens func() error) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		err := happens()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 30 s: %v", what, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
+// patience is how long a fault may show after its end.
+const patience = 30 * time.Second
 
 func errStatus(r *harness.Response) error { return fmt.Errorf("%d %.200s", r.Status, r.Body) }

@@ -18,6 +18,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // stuck makes an endpoint take requests and answer none before release.
@@ -114,7 +115,7 @@ func TestSlowVendor_doesNotSlowOthers(t *testing.T) {
 	h.Fake.Set(fakevendor.Refresh, stuck(release))
 
 	got, all := flood(t, h, flooding, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.Text("refresh_token")}})
-	eventually(t, "every place is taken", func() error {
+	poll.Until(t, patience, func() error {
 		if n := h.Fake.Count(fakevendor.Refresh); n != places {
 			return fmt.Errorf("%d calls at the vendor", n)
 		}
@@ -125,9 +126,9 @@ func TestSlowVendor_doesNotSlowOthers(t *testing.T) {
 		wantTokens(t, "a login at another vendor", loginAt(h))
 	}
 	t.Logf("%d logins at another vendor took %s", others, time.Since(start).Round(time.Millisecond))
-	eventually(t, "the rest is refused", func() error {
+	poll.Until(t, patience, func() error {
 		if n := got.count(http.StatusServiceUnavailable); n != flooding-places {
-			return fmt.Errorf("%d of %d", n, flooding-places)
+			return fmt.Errorf("%d of %d are refused", n, flooding-places)
 		}
 		return nil
 	})
@@ -184,7 +185,7 @@ func TestSlowVendor_keysToo(t *testing.T) {
 		l.Walk()
 		all.Go(func() { wantRefusal(t, "keys", l.Redeem(), badAnswer()) })
 	}
-	eventually(t, "both calls are at the keys", func() error {
+	poll.Until(t, patience, func() error {
 		if n := h.Fake.Count(fakevendor.Token); n != 2 || h.Fake.Count(fakevendor.JWKS) == 0 {
 			return fmt.Errorf("%d token calls", n)
 		}

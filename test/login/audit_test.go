@@ -15,16 +15,18 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // records waits for n records, and holds each line against the schema.
 func records(t *testing.T, h *harness.Harness, n int) []map[string]any {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); strings.Count(h.Audit(), "\n") < n; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("want %d records, got\n%s", n, h.Audit())
+	poll.Until(t, 20*time.Second, func() error {
+		if strings.Count(h.Audit(), "\n") < n {
+			return fmt.Errorf("want %d records, got\n%s", n, h.Audit())
 		}
-	}
+		return nil
+	})
 	return harness.AuditRecords(t, h.Audit())
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 	"github.com/oauthbroker/oauth-broker/test/redis"
 )
 
@@ -57,9 +58,9 @@ func TestRedis_sentinelFailsOver(t *testing.T) {
 	master := redis.Start(t)
 	replica := redis.StartReplica(t, master)
 	sentinel := redis.StartSentinel(t, master)
-	redis.Eventually(t, "the sentinel knows the replica", func() error {
+	poll.Until(t, time.Minute, func() error {
 		if all, _ := sentinel.Do("SENTINEL", "REPLICAS", redis.SentinelMaster).([]any); len(all) != 1 {
-			return fmt.Errorf("%d replicas", len(all))
+			return fmt.Errorf("the sentinel knows %d replicas", len(all))
 		}
 		return nil
 	})
@@ -67,7 +68,7 @@ func TestRedis_sentinelFailsOver(t *testing.T) {
 	h.once(t)
 	spent := h.Login(harness.WebClient)
 	wantTokens(t, "before", spent.Redeem())
-	redis.Eventually(t, "the takes are replicated", func() error {
+	poll.Until(t, time.Minute, func() error {
 		if a, b := len(master.Keys()), len(replica.Keys()); a != b {
 			return fmt.Errorf("%d keys at the master, %d at the replica", a, b)
 		}
@@ -97,7 +98,7 @@ func TestRedis_sentinelFailsOver(t *testing.T) {
 	if n := h.Fake.Stats().CodesRedeemed - redeemed; good > 1 || n > 1 {
 		t.Errorf("%d answers with tokens, %d codes redeemed at the vendor", good, n)
 	}
-	redis.Eventually(t, "a sign-in at the new master", func() error {
+	poll.Until(t, time.Minute, func() error {
 		if n := h.replicasUp("1"); n != 3 {
 			return errors.New("not every replica has found it")
 		}

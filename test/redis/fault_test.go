@@ -14,7 +14,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
-	"github.com/oauthbroker/oauth-broker/test/redis"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // fault is one way in which Redis fails, and how it comes back.
@@ -223,9 +223,9 @@ func (r rig) wantUp(t *testing.T, want string) {
 // tries to connect once a second.
 func (r rig) awaitUp(t *testing.T) {
 	t.Helper()
-	redis.Eventually(t, "Redis is back", func() error {
+	poll.Until(t, time.Minute, func() error {
 		if n := r.replicasUp("1"); n != 3 {
-			return fmt.Errorf("%d replicas", n)
+			return fmt.Errorf("%d replicas reach Redis", n)
 		}
 		return nil
 	})

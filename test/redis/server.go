@@ -27,6 +27,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // Server is one redis-server on a free port of the loopback, in a directory of
@@ -89,7 +90,7 @@ func (s *Server) run() {
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	Eventually(s.t, "redis-server answers", func() error {
+	poll.Until(s.t, time.Minute, func() error {
 		err := s.admin.Ping(context.Background()).Err()
 		if err != nil && strings.HasPrefix(err.Error(), "NOAUTH") {
 			return nil
@@ -208,22 +209,6 @@ func (s *Server) Advance(d time.Duration) {
 func (s *Server) Log() string {
 	b, _ := os.ReadFile(filepath.Join(s.dir, "redis.log"))
 	return string(b)
-}
-
-// Eventually polls until what happens, for at most a minute.
-func Eventually(t testing.TB, what string, happens func() error) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		err := happens()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within a minute: %v", what, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // portOf is the number of a port, for arguments that want one.

@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/authority"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // SentinelMaster is the name under which a sentinel watches its master.
@@ -21,7 +23,7 @@ const SentinelMaster = "broker"
 func StartReplica(t testing.TB, master *Server) *Server {
 	t.Helper()
 	s := Start(t, "--replicaof", "127.0.0.1 "+master.port(), "--repl-diskless-sync-delay", "0")
-	Eventually(t, "the replica follows", func() error {
+	poll.Until(t, time.Minute, func() error {
 		info := fmt.Sprint(s.Do("INFO", "replication"))
 		if !strings.Contains(info, "master_link_status:up") {
 			return fmt.Errorf("no link: %s", s.Log())
@@ -55,7 +57,7 @@ func StartCluster(t testing.TB) []*Server {
 		nodes[0].Do("CLUSTER", "MEET", "127.0.0.1", nodes[i].port(), bus)
 	}
 	for _, n := range nodes {
-		Eventually(t, "the cluster is ready", func() error {
+		poll.Until(t, time.Minute, func() error {
 			if info := fmt.Sprint(n.Do("CLUSTER", "INFO")); !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_size:3") {
 				return fmt.Errorf("%s", info)
 			}

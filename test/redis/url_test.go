@@ -15,6 +15,7 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/once"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 	"github.com/oauthbroker/oauth-broker/test/redis"
 )
 
@@ -178,9 +179,9 @@ func TestURL_sentinelFailover(t *testing.T) {
 	if _, err := r.Take(t.Context(), "test:before", time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	redis.Eventually(t, "the sentinel knows the replica", func() error {
+	poll.Until(t, time.Minute, func() error {
 		if all, _ := sentinel.Do("SENTINEL", "REPLICAS", redis.SentinelMaster).([]any); len(all) != 1 {
-			return fmt.Errorf("%d replicas", len(all))
+			return fmt.Errorf("the sentinel knows %d replicas", len(all))
 		}
 		if n := replica.Admin().Exists(t.Context(), "oauth-broker:1:test:before").Val(); n != 1 {
 			return errors.New("not replicated yet")
@@ -188,7 +189,7 @@ func TestURL_sentinelFailover(t *testing.T) {
 		return nil
 	})
 	master.Stop()
-	redis.Eventually(t, "takes go on at the new master", func() error {
+	poll.Until(t, time.Minute, func() error {
 		_, err := r.Take(t.Context(), "test:"+rand.Text(), time.Minute)
 		return err
 	})

@@ -17,20 +17,13 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
-// within polls a check for the minute that the issue grants.
+// within is for what the operator owes in a minute.
 func within(t *testing.T, check func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after a minute: %v", err)
-		}
-	}
+	poll.Until(t, time.Minute, check)
 }
 
 // status checks a condition of the vendor or of the credential "own"; an empty

@@ -6,6 +6,7 @@ package catalog_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/test/catalog"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 var plane controlplane.Plane
@@ -106,8 +108,11 @@ func secretArrives(t *testing.T, system string) {
 	if err := plane.Client.Create(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "github resolves its Secret", func() bool {
-		return condition(t, "github", oauthv1alpha1.ConditionResolvedRefs).Status == metav1.ConditionTrue
+	poll.Until(t, time.Minute, func() error {
+		if c := condition(t, "github", oauthv1alpha1.ConditionResolvedRefs); c.Status != metav1.ConditionTrue {
+			return fmt.Errorf("github does not resolve its Secret: %s", c.Message)
+		}
+		return nil
 	})
 }
 
@@ -158,30 +163,17 @@ func startOperator(t *testing.T) string {
 func condition(t *testing.T, vendor, kind string) metav1.Condition {
 	t.Helper()
 	var got metav1.Condition
-	poll(t, vendor+" has the condition "+kind, func() bool {
+	poll.Until(t, time.Minute, func() error {
 		v := &oauthv1alpha1.OAuthVendor{}
 		if err := plane.Client.Get(t.Context(), client.ObjectKey{Name: vendor}, v); err != nil {
 			t.Fatal(err)
 		}
 		c := meta.FindStatusCondition(v.Status.Conditions, kind)
 		if c == nil || c.Reason == oauthv1alpha1.ReasonDiscoveryPending {
-			return false
+			return fmt.Errorf("%s has no condition %s", vendor, kind)
 		}
 		got = *c
-		return true
+		return nil
 	})
 	return got
-}
-
-func poll(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(time.Minute)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("gave up waiting until %s", what)
-		}
-		<-tick.C
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/internal/kubesource"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // TestOutage_cutWhileReading: the wire breaks in the middle of what a broker
@@ -72,7 +73,7 @@ func TestOutage_halfOpen(t *testing.T) {
 	w.Deafen()
 	in.rotate("two")
 	start := time.Now()
-	until(t, 2*time.Minute, func() error {
+	poll.Until(t, 2*time.Minute, func() error {
 		if err := b.secretIs(in.tenant, in.vendorName(), "two"); err != nil {
 			return fmt.Errorf("%w: %s", err, b.log.String())
 		}

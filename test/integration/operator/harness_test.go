@@ -38,6 +38,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/kubesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // patience is how long a test waits for what should happen in well under a second.
@@ -335,23 +336,7 @@ func (in *install) shards() []corev1.Secret {
 
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	until(t, patience, check)
-}
-
-// until is eventually with a limit of its own.
-func until(t *testing.T, limit time.Duration, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %v", limit, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	poll.Until(t, patience, check)
 }
 
 // stays checks that something holds for a while.

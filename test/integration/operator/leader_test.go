@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/test/poll"
 	"github.com/oauthbroker/oauth-broker/test/wire"
 )
 
@@ -70,7 +71,7 @@ func TestLeader(t *testing.T) {
 func (c *crash) leader(before string) string {
 	c.t.Helper()
 	var holder string
-	until(c.t, takeover, func() error {
+	poll.Until(c.t, takeover, func() error {
 		var err error
 		if holder, err = c.leaseHolder(); err == nil && (holder == "" || holder == before) {
 			err = errors.New("nobody else leads")
@@ -88,7 +89,7 @@ func (c *crash) changesHands(m *managerProcess, leader string, before int64) {
 	}
 	c.rotate("two")
 	c.leader(leader)
-	until(c.t, takeover, func() error { return c.broker.secretIs(c.tenant, c.vendorName(), "two") })
+	poll.Until(c.t, takeover, func() error { return c.broker.secretIs(c.tenant, c.vendorName(), "two") })
 	eventually(c.t, func() error { return condition(c.objects[1], "Ready", "True", "Ready") })
 	_, index, err := c.load()
 	if err != nil || index.Sequence != before+1 {

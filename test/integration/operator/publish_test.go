@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 func TestPublish_applyToServed(t *testing.T) {
@@ -166,7 +167,7 @@ func TestPublish_oneOfThreeThousand(t *testing.T) {
 	}
 	start := time.Now()
 	op := in.start()
-	until(t, time.Minute, func() error {
+	poll.Until(t, time.Minute, func() error {
 		if s := b.snapshot.Load(); s != nil {
 			if _, credentials, _ := s.Counts(); credentials == count {
 				return nil
@@ -175,7 +176,7 @@ func TestPublish_oneOfThreeThousand(t *testing.T) {
 		return errors.New("the broker has not loaded all credentials")
 	})
 	t.Logf("start to served: %s", time.Since(start).Round(time.Millisecond))
-	until(t, 3*time.Minute, in.allReady) // a status write for each
+	poll.Until(t, 3*time.Minute, in.allReady) // a status write for each
 
 	op.writes.reset()
 	start = time.Now()

@@ -21,6 +21,7 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // versions are the resourceVersions of all that the install owns or reads: the
@@ -162,7 +163,7 @@ func TestSteady_afterResync(t *testing.T) {
 		})
 	}
 	op := in.start(over)
-	until(t, time.Minute, in.allReady)
+	poll.Until(t, time.Minute, in.allReady)
 	var last oauthv1alpha1.BrokerClient
 	for n := range clients {
 		last.Namespace, last.Name = in.tenant, fmt.Sprint("client-", n)

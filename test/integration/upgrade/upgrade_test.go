@@ -3,6 +3,7 @@
 package upgrade_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // patience is how long a new schema may take to be in force.
@@ -101,16 +103,16 @@ func install(t *testing.T, wanted map[string]*apiextensionsv1.CustomResourceDefi
 // waitFor waits until the published OpenAPI document has the mark.
 func waitFor(t *testing.T, name, mark string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	poll.Until(t, patience, func() error {
 		content, err := openAPI(t)
-		if err == nil && strings.Contains(content, mark) {
-			return
+		if err == nil && !strings.Contains(content, mark) {
+			err = errors.New("it has no mark")
 		}
-		if time.Now().After(deadline) {
-			_ = os.WriteFile("/tmp/scale-openapi.json", []byte(content), 0o600)
-			t.Fatalf("the schema of %s is not in force (%v)", name, err)
+		if err != nil {
+			return fmt.Errorf("the schema of %s is not in force: %w", name, err)
 		}
-	}
+		return nil
+	})
 }
 
 // objects reads the objects of a release.
