@@ -4,6 +4,7 @@ package binary_test
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/oauthbroker/oauth-broker/test/authority"
+	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 )
 
 // proxy is an HTTP proxy that leads every CONNECT to one vendor.
@@ -81,5 +85,60 @@ func TestOutbound_proxyAndCA(t *testing.T) {
 	login(t, s.web())
 	if got := p.saw(); len(got) != 1 {
 		t.Errorf("the proxy saw %q", got)
+	}
+}
+
+// byAddress stands before a vendor at an address that Go does not take for the
+// loopback, which no proxy is asked for whatever NO_PROXY says, and that leads
+// there all the same.
+func byAddress(t *testing.T, ca *authority.Authority, vendor *fakevendor.Server) (url string) {
+	t.Helper()
+	const address = "0.0.0.0"
+	certificate, err := ca.Issue(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Scheme, r.URL.Host, r.RequestURI = "https", strings.TrimPrefix(vendor.Issuer(), "https://"), ""
+		answer, err := vendor.Client().Transport.RoundTrip(r)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer func() { _ = answer.Body.Close() }()
+		w.Header().Set("Content-Type", answer.Header.Get("Content-Type"))
+		w.WriteHeader(answer.StatusCode)
+		_, _ = io.Copy(w, answer.Body)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return strings.Replace(server.URL, "127.0.0.1", address, 1)
+}
+
+// TestOutbound_noProxy: the hosts of NO_PROXY are called without the proxy, and
+// all others through it.
+func TestOutbound_noProxy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	url := byAddress(t, s.CA, s.envy)
+	p := newProxy(t, strings.Replace(strings.TrimPrefix(url, "https://"), "0.0.0.0", "127.0.0.1", 1))
+	envy := strings.Replace(s.manifests(t)["envy.yaml"], "token: "+s.envy.Issuer(), "token: "+url, 1)
+	own, _, _ := strings.Cut(envy, "  transport:")
+	s.Write("config/envy.yaml", own)
+	s.Write("ca.pem", string(s.CA.PEM()))
+	for noProxy, tunnels := range map[string]int{"": 1, "10.0.0.0/8,.example.com,0.0.0.0:1": 1, "10.0.0.0/8, 0.0.0.0/8": 0, "0.0.0.0": 0, "*": 0} {
+		s.Env = []string{
+			"OAUTH_BROKER_ENVY_CLIENT_ID=environment-app", "OAUTH_BROKER_ENVY_CLIENT_SECRET=" + envSecret,
+			"HTTPS_PROXY=" + p.URL, "https_proxy=", "NO_PROXY=" + noProxy, "no_proxy=", "SSL_CERT_FILE=" + s.Path("ca.pem"), "SSL_CERT_DIR=" + t.TempDir(),
+		}
+		b := s.Start()
+		b.Ready()
+		before := len(p.saw())
+		login(t, s.cli("envy"))
+		if got := p.saw()[before:]; len(got) != tunnels {
+			t.Errorf("NO_PROXY=%s: the proxy saw %q, want %d tunnels", noProxy, got, tunnels)
+		}
+		b.Stop()
 	}
 }
