@@ -21,9 +21,22 @@ import (
 // invalidToken is an error code of RFC 6750 section 3.1.
 const invalidToken = "invalid_token"
 
-// register has two uses. With vendor in the body, at the generic address, it
-// registers an OAuth app at that vendor; otherwise a client of the broker.
+// register registers, and counts what was refused by address: not all of it came
+// as far as to be counted as a registration.
 func (s *Server) register(w http.ResponseWriter, r *request) error {
+	err := s.tryRegister(w, r)
+	if err == nil {
+		return nil
+	}
+	if slow := s.limitAddress(r); slow != nil {
+		return slow
+	}
+	return err
+}
+
+// tryRegister has two uses. With vendor in the body, at the generic address, it
+// registers an OAuth app at that vendor; otherwise a client of the broker.
+func (s *Server) tryRegister(w http.ResponseWriter, r *request) error {
 	body, members, err := readJSON(r)
 	if err != nil {
 		return err
@@ -215,6 +228,9 @@ func (s *Server) registrant(r *request, anybody bool) (*runtimeconfig.Client, er
 		return nil, err
 	}
 	r.event.client = clientName(c)
+	if c.SelfRegistered { // anybody can be many of them
+		return c, s.limitRegistration(r, s.stranger(r))
+	}
 	return c, s.limitRegistration(r, "client "+c.ID)
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
 )
 
@@ -120,6 +122,11 @@ func TestLimit_programs(t *testing.T) {
 		"preflight": func(h *harness.Harness) *harness.Response {
 			return h.Send(http.MethodOptions, tokenURL, "", http.Header{"Origin": {"https://a.example"}})
 		},
+		"a registration that is no JSON": func(h *harness.Harness) *harness.Response { return registerAs(h, "", "<xml/>") },
+		"a registration at no vendor":    func(h *harness.Harness) *harness.Response { return registerAs(h, "", `{"vendor":1}`) },
+		"a registration that nobody may": func(h *harness.Harness) *harness.Response {
+			return registerAs(h, "", `{"redirect_uris":["https://a.example/cb"]}`)
+		},
 		"reading a registration": func(h *harness.Harness) *harness.Response {
 			return h.Send(http.MethodGet, harness.PublicURL+"/v1/register/x", "", http.Header{"Authorization": {"Bearer x"}})
 		},
@@ -134,6 +141,41 @@ func TestLimit_programs(t *testing.T) {
 				t.Errorf("got %v", r.Header)
 			}
 		})
+	}
+}
+
+// registerAs registers with these credentials.
+func registerAs(h *harness.Harness, authorization, body string) *harness.Response {
+	header := http.Header{"Content-Type": {"application/json"}}
+	if authorization != "" {
+		header.Set("Authorization", authorization)
+	}
+	return h.Send(http.MethodPost, harness.PublicURL+"/v1/register", body, header)
+}
+
+// TestLimit_registrations: who registers itself as many clients gets no more
+// registrations at a vendor than anybody else at its address.
+func TestLimit_registrations(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{Options: harness.Options{Replicas: 1, Registration: broker.Registration{Mode: broker.RegistrationOpen}}})
+	d := h.Document()
+	v := &d.Vendors[0]
+	v.SelfRegisteredUse, v.Target.Endpoints.Registration = true, h.Fake.URL(fakevendor.Registration)
+	v.Registration = runtimeconfig.Registration{Mode: "Open", Anonymous: true, Scheme: "Bearer"}
+	h.Apply(d)
+	start := time.Now()
+	for range 3 {
+		c := registerAs(h, "", `{"redirect_uris":["https://a.example/cb"]}`)
+		if c.Status != http.StatusCreated {
+			break // it asked too often
+		}
+		r := http.Request{Header: http.Header{}}
+		r.SetBasicAuth(c.Text("client_id"), c.Text("client_secret"))
+		exhaust(t, func() *harness.Response {
+			return registerAs(h, r.Header.Get("Authorization"), `{"vendor":"`+harness.VendorName+`","client_name":"My app"}`)
+		})
+	}
+	if n := h.Fake.Count(fakevendor.Registration); n < 19 || float64(n) > 20+time.Since(start).Seconds() {
+		t.Errorf("one address registered %d times at the vendor, want 20 and one in two seconds", n)
 	}
 }
 
