@@ -32,6 +32,29 @@ type target struct {
 	credential, remedy string
 }
 
+// targets are those of all objects, by namespace.
+type targets map[string]map[translate.Ref]*target
+
+func (all targets) get(ref translate.Ref) *target { return all[ref.Namespace][ref] }
+
+func (all targets) set(ref translate.Ref, t *target) {
+	if all[ref.Namespace] == nil {
+		all[ref.Namespace] = map[translate.Ref]*target{}
+	}
+	all[ref.Namespace][ref] = t
+}
+
+// each yields every target.
+func (all targets) each(yield func(translate.Ref, *target) bool) {
+	for _, list := range all {
+		for ref, t := range list {
+			if !yield(ref, t) {
+				return
+			}
+		}
+	}
+}
+
 // same compares targets. It is called for every object at every pass, so it
 // looks behind pointers only where they differ.
 func (t *target) same(o *target) bool {

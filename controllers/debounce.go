@@ -4,11 +4,14 @@ package controllers
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
 )
 
 const (
@@ -18,12 +21,14 @@ const (
 	debounceMax = 250 * time.Millisecond
 )
 
-// Debouncer turns many events into one request. It is a source of the
-// singleton controller.
+// Debouncer turns many events into one request, and knows which namespaces they
+// are about. It is a source of the singleton controller.
 type Debouncer struct {
 	Clock clock.WithTicker
 
 	touched chan struct{}
+	mu      sync.Mutex
+	changed translate.Scope
 }
 
 // NewDebouncer makes a debouncer.
@@ -31,12 +36,32 @@ func NewDebouncer(c clock.WithTicker) *Debouncer {
 	return &Debouncer{Clock: c, touched: make(chan struct{}, 1)}
 }
 
-// Touch says that something changed. It never blocks.
-func (d *Debouncer) Touch() {
+// Touch says that something of a namespace changed, or where that is empty
+// something that all may depend on. It does not wait.
+func (d *Debouncer) Touch(namespace string) {
+	d.mu.Lock()
+	if d.changed == nil {
+		d.changed = translate.Scope{}
+	}
+	d.changed[namespace] = true
+	d.mu.Unlock()
 	select {
 	case d.touched <- struct{}{}:
 	default:
 	}
+}
+
+// Take returns what changed since the last call: everything where nobody says
+// what did.
+func (d *Debouncer) Take() translate.Scope {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changed := d.changed
+	d.changed = nil
+	if changed[""] {
+		return nil
+	}
+	return changed
 }
 
 // Start implements source.Source.

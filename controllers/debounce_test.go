@@ -31,7 +31,7 @@ func TestDebouncer(t *testing.T) {
 				go d.run(t.Context(), func() { got = append(got, time.Since(start)) })
 				for _, at := range tt.touches {
 					time.Sleep(time.Until(start.Add(at)))
-					d.Touch()
+					d.Touch("")
 				}
 				time.Sleep(time.Second)
 				synctest.Wait()

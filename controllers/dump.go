@@ -101,8 +101,8 @@ func (p *Publisher) dump() DumpPublished {
 func (r *Reporter) dump() []DumpObject {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	objects := make([]DumpObject, 0, len(r.targets))
-	for ref, t := range r.targets {
+	objects := []DumpObject{}
+	for ref, t := range r.targets.each {
 		objects = append(objects, DumpObject{Verdict: t.verdict, Sequence: t.sequence, Problem: t.problem, Waits: r.pending[ref]})
 	}
 	slices.SortFunc(objects, func(a, b DumpObject) int { return strings.Compare(a.Ref.String(), b.Ref.String()) })

@@ -20,7 +20,11 @@ const (
 
 // encoder makes the items of a document and remembers them: an object at the
 // same address is the same, so its item is, too. The zero value is ready to use.
-type encoder struct{ last map[translate.Object]encoded }
+type encoder struct {
+	last map[translate.Object]encoded
+	// ids of the items of each namespace.
+	ids map[string][]string
+}
 
 // encoded is what became of an object.
 type encoded struct {
@@ -31,13 +35,16 @@ type encoded struct {
 	left bool
 }
 
-// encode makes the items of the objects, in their order, and tells the limits of
-// those that are too big. Too big a vendor is left out with all that depends on
+// encode makes the items of the objects of a scope, in their order, and tells the
+// limits of those that are too big. Too big a vendor is left out with all that depends on
 // it, and so is a client. Too big a credential becomes one that is not ready, so
 // that its logins fail instead of falling back to another credential.
-func (e *encoder) encode(objects []translate.Object) (items []runtimeconfig.Item, big map[string]int) {
-	now := make(map[translate.Object]encoded, len(objects))
-	items, big = make([]runtimeconfig.Item, 0, len(objects)), map[string]int{}
+func (e *encoder) encode(objects []translate.Object, only translate.Scope) (c Change, big map[string]int) {
+	now, ids := e.last, map[string][]string{}
+	if only.Whole() || now == nil {
+		now = make(map[translate.Object]encoded, len(objects)) // what is gone is forgotten
+	}
+	c.Part, c.Items, big = !only.Whole(), make([]runtimeconfig.Item, 0, len(objects)), map[string]int{}
 	for _, o := range objects {
 		if c := o.Credential; c != nil {
 			if _, left := big[runtimeconfig.VendorID(c.Vendor)]; left {
@@ -53,11 +60,36 @@ func (e *encoder) encode(objects []translate.Object) (items []runtimeconfig.Item
 			big[r.item.ID] = r.limit
 		}
 		if !r.left {
-			items = append(items, r.item)
+			c.Items = append(c.Items, r.item)
+			ids[o.Namespace()] = append(ids[o.Namespace()], r.item.ID)
 		}
 	}
 	e.last = now
-	return items, big
+	c.Gone = e.turn(ids, only)
+	return c, big
+}
+
+// turn takes the ids of a scope's items and returns those that are gone.
+func (e *encoder) turn(ids map[string][]string, only translate.Scope) (gone []string) {
+	if only.Whole() {
+		e.ids = ids
+		return nil // the plan looks at all that is published
+	}
+	for namespace := range only {
+		there := make(map[string]bool, len(ids[namespace]))
+		for _, id := range ids[namespace] {
+			there[id] = true
+		}
+		for _, id := range e.ids[namespace] {
+			if !there[id] {
+				gone = append(gone, id)
+			}
+		}
+		if e.ids[namespace] = ids[namespace]; len(there) == 0 {
+			delete(e.ids, namespace)
+		}
+	}
+	return gone
 }
 
 func encodeObject(o translate.Object) encoded {

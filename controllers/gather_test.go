@@ -24,7 +24,7 @@ func TestGatherer_asksForPossibleNamesOnly(t *testing.T) {
 		})
 	}
 	want := map[types.NamespacedName]bool{{Namespace: "ns", Name: "good"}: true, {Namespace: "ns", Name: "good.too"}: true}
-	if diff := cmp.Diff(want, (&Gatherer{}).references(in)); diff != "" {
+	if diff := cmp.Diff(want, (&Gatherer{}).references(in)["ns"]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -123,11 +123,11 @@ func (h *Health) restore(ref translate.Ref, sequence int64, list []metav1.Condit
 }
 
 // forget drops objects that are gone.
-func (h *Health) forget(targets map[translate.Ref]*target) {
+func (h *Health) forget(all targets) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ref := range h.known {
-		if _, there := targets[ref]; !there {
+		if all.get(ref) == nil {
 			delete(h.known, ref)
 		}
 	}

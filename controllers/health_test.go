@@ -63,7 +63,7 @@ func TestHealth_restore(t *testing.T) {
 	h := &Health{Changed: func(translate.Ref) {}}
 	h.learn(ref, health{7, CredentialAccepted, time.Unix(1, 0)})
 	h.restore(ref, 7, []metav1.Condition{*credentialsValid(told(CredentialRefused))})
-	h.forget(map[translate.Ref]*target{ref: {}})
+	h.forget(targets{ref.Namespace: {ref: {}}})
 	if got := h.of(ref, 7); got != CredentialAccepted {
 		t.Errorf("got %q, want what was learned", got)
 	}

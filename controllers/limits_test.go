@@ -38,7 +38,7 @@ func TestMakePlan_groundNames(t *testing.T) {
 		seen[start] = id
 	}
 	slices.SortFunc(items, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
-	p, err := MakePlan(fresh(), items)
+	p, err := MakePlan(fresh(), Change{Items: items})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestLimits_largestVendorFits(t *testing.T) {
 	vendor := &out.Document.Vendors[0]
 	vendor.Transport.CABundle = strings.Repeat("x", 64<<10)
 	vendor.Registration.InitialAccessToken = secret.New(strings.Repeat("x", 8<<10))
-	if items, big := new(encoder).encode(objectsOf(out.Document)); len(items) != 1 || len(big) != 0 {
+	if c, big := new(encoder).encode(objectsOf(out.Document), nil); len(c.Items) != 1 || len(big) != 0 {
 		t.Errorf("%v: the largest legal vendor was not published", big)
 	}
 }
@@ -140,16 +140,16 @@ func TestEncode_tooBig(t *testing.T) {
 		Credentials: []runtimeconfig.Credential{credential, shared, ofHuge, testCredential(3, "fits")},
 		Clients:     []runtimeconfig.Client{client},
 	}
-	items, big := new(encoder).encode(objectsOf(d))
+	c, big := new(encoder).encode(objectsOf(d), nil)
 	var ids []string
-	for _, it := range items {
+	for _, it := range c.Items {
 		ids = append(ids, it.ID)
 	}
 	slices.Sort(ids)
 	if want := []string{"byoc/tenant-1/acme", "byoc/tenant-3/acme", "shared/acme", "vendor/acme"}; !slices.Equal(ids, want) {
 		t.Fatalf("got %v, want %v", ids, want)
 	}
-	p, err := MakePlan(fresh(), items)
+	p, err := MakePlan(fresh(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestEncode_tooBig(t *testing.T) {
 	want := runtimeconfig.Document{Vendors: d.Vendors[:1], Credentials: []runtimeconfig.Credential{stub, other, d.Credentials[3]}}
 	checkLoads(t, p, map[string][]byte{}, want)
 
-	live := liveItems(p.Next, items)
+	live := liveItems(p.Next, c.Items)
 	for id, good := range map[string]bool{"byoc/tenant-1/acme": false, "byoc/tenant-3/acme": true, "vendor/huge": false, "client/tenant-1.big": false, "shared/acme": false} {
 		sequence, problem := sequenceOf(&translate.Verdict{Items: []string{id}}, live, big)
 		if good != (sequence > 0) || !good && !strings.Contains(problem, "too big") {

@@ -77,22 +77,22 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// count sets the gauge of objects.
-func (m *Metrics) count(verdicts []translate.Verdict) {
-	counts := map[[2]string]int{}
-	for i := range verdicts {
-		v := &verdicts[i]
-		verdict := "good"
-		switch {
-		case !v.Accepted.OK:
-			verdict = "refused"
-		case !v.ResolvedRefs.OK:
-			verdict = "unresolved"
+// count corrects the gauge of objects for a namespace.
+func (m *Metrics) count(before, now map[translate.Ref]*target) {
+	difference := map[[2]string]int{}
+	for by, list := range map[int]map[translate.Ref]*target{-1: before, 1: now} {
+		for ref, t := range list {
+			verdict := "good"
+			switch {
+			case !t.verdict.Accepted.OK:
+				verdict = "refused"
+			case !t.verdict.ResolvedRefs.OK:
+				verdict = "unresolved"
+			}
+			difference[[2]string{ref.Kind, verdict}] += by
 		}
-		counts[[2]string{v.Ref.Kind, verdict}]++
 	}
-	m.Objects.Reset()
-	for labels, n := range counts {
-		m.Objects.WithLabelValues(labels[:]...).Set(float64(n))
+	for labels, n := range difference {
+		m.Objects.WithLabelValues(labels[:]...).Add(float64(n))
 	}
 }

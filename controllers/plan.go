@@ -45,21 +45,32 @@ type Plan struct {
 	Retire []string
 	// Changed is true where Next has other content.
 	Changed bool
+	// Sequences are those of the items of the change, by id.
+	Sequences map[string]int64
 }
 
-// MakePlan plans the publication of items. It is pure.
+// Change is what there is to publish.
+type Change struct {
+	// Items are all, or those of a part: then Gone are the ids of the part's that
+	// were published and are no more, and all else stays.
+	Items []runtimeconfig.Item
+	Part  bool
+	Gone  []string
+}
+
+// MakePlan plans the publication of a change. It is pure.
 //
 // Items are spread over buckets by the first bits of their hash. A bucket keeps
 // its shard when none of its items changed; otherwise it is encoded again, splits
 // where it passes maxShardBytes, and merges with its neighbour where both are
 // small. An item keeps its sequence as long as its body is the same.
-func MakePlan(prev Published, items []runtimeconfig.Item) (Plan, error) {
+func MakePlan(prev Published, c Change) (Plan, error) {
 	sequence := prev.Index.Sequence + 1
 	names := make(map[string]string, len(prev.Index.Shards)) // prefix -> name
 	for _, ref := range prev.Index.Shards {
 		names[ref.Prefix] = ref.Name
 	}
-	buckets := spread(prev, items, sequence)
+	buckets, sequences := spread(prev, c, sequence)
 	t := newTrie(maps.Keys(buckets))
 	for _, prefix := range slices.Sorted(maps.Keys(buckets)) {
 		// An earlier step may have merged this one.
@@ -67,7 +78,7 @@ func MakePlan(prev Published, items []runtimeconfig.Item) (Plan, error) {
 			t.merge(buckets, prefix)
 		}
 	}
-	p := Plan{Next: Published{Index: prev.Index, Shards: make(map[string][]runtimeconfig.Item, len(buckets))}}
+	p := Plan{Sequences: sequences, Next: Published{Index: prev.Index, Shards: make(map[string][]runtimeconfig.Item, len(buckets))}}
 	p.Next.Index.Shards = nil
 	for _, prefix := range slices.Sorted(maps.Keys(buckets)) {
 		name, known := names[prefix]
@@ -123,24 +134,19 @@ func (p *Plan) encode(prefix string, items []runtimeconfig.Item) error {
 	return nil
 }
 
-// place is where an item is published.
+// place is where an item is published; item is nil where it is not.
 type place struct {
 	item   *runtimeconfig.Item
 	prefix string
 }
 
-// count is how many items there are.
-func (p Published) count() int {
-	n := 0
-	for _, shard := range p.Shards {
-		n += len(shard)
-	}
-	return n
-}
-
 // places finds every published item by its id.
 func (p Published) places() map[string]place {
-	found := make(map[string]place, p.count())
+	count := 0
+	for _, shard := range p.Shards {
+		count += len(shard)
+	}
+	found := make(map[string]place, count)
 	for _, ref := range p.Index.Shards {
 		shard := p.Shards[ref.Name]
 		for i := range shard {
@@ -150,50 +156,100 @@ func (p Published) places() map[string]place {
 	return found
 }
 
+// find finds one item without a look at all: a plan leaves the buckets in the
+// order of their prefixes, and the items of each in that of their ids.
+func (p Published) find(id string) place {
+	hash := runtimeconfig.Hash(id)
+	n, _ := slices.BinarySearchFunc(p.Index.Shards, hash, func(ref runtimeconfig.ShardRef, hash string) int {
+		if strings.HasPrefix(hash, ref.Prefix) {
+			return 0
+		}
+		return strings.Compare(ref.Prefix, hash)
+	})
+	if n == len(p.Index.Shards) {
+		return place{}
+	}
+	shard := p.Shards[p.Index.Shards[n].Name]
+	i, found := slices.BinarySearchFunc(shard, id, func(it runtimeconfig.Item, id string) int { return strings.Compare(it.ID, id) })
+	if !found {
+		return place{}
+	}
+	return place{item: &shard[i], prefix: p.Index.Shards[n].Prefix}
+}
+
+// edits are changes of buckets by their prefix and then the item's id; nil takes
+// an item out.
+type edits map[string]map[string]*runtimeconfig.Item
+
+func (e edits) add(prefix, id string, it *runtimeconfig.Item) {
+	if e[prefix] == nil {
+		e[prefix] = map[string]*runtimeconfig.Item{}
+	}
+	e[prefix][id] = it
+}
+
 // spread gives each item the sequence that first published its body, next where
 // that is new, and puts it into the bucket that it is in, or into the one for
 // its hash. A bucket in which nothing changed is the slice that it was.
-func spread(prev Published, items []runtimeconfig.Item, next int64) map[string][]runtimeconfig.Item {
+func spread(prev Published, c Change, next int64) (buckets map[string][]runtimeconfig.Item, sequences map[string]int64) {
+	find, gone := prev.find, c.Gone
+	var places map[string]place
+	if !c.Part {
+		places = prev.places() // what was read may be in any order
+		find = func(id string) place { return places[id] }
+	}
 	t := newTrie(prefixes(prev.Index.Shards))
-	places := prev.places()
-	prefix := func(it *runtimeconfig.Item) string {
-		if at, known := places[it.ID]; known {
-			return at.prefix
-		}
-		return t.find(runtimeconfig.Hash(it.ID))
-	}
-	same, changed := map[string]int{}, map[string]bool{}
-	for i := range items {
-		if at, known := places[items[i].ID]; known && bytes.Equal(at.item.Body, items[i].Body) {
-			same[at.prefix]++
-		} else {
-			changed[prefix(&items[i])] = true
-		}
-	}
-	buckets := make(map[string][]runtimeconfig.Item, len(prev.Index.Shards))
-	for _, ref := range prev.Index.Shards {
-		if before := prev.Shards[ref.Name]; changed[ref.Prefix] || same[ref.Prefix] != len(before) {
-			changed[ref.Prefix] = true
-		} else {
-			buckets[ref.Prefix] = before
-		}
-	}
-	for i := range items {
-		it := items[i]
-		in := prefix(&it)
-		if !changed[in] {
+	sequences = make(map[string]int64, len(c.Items))
+	changes := edits{}
+	for _, it := range c.Items {
+		at := find(it.ID)
+		if at.item != nil && bytes.Equal(at.item.Body, it.Body) {
+			sequences[it.ID] = at.item.Sequence
 			continue
 		}
-		it.Sequence = next
-		if at, known := places[it.ID]; known && bytes.Equal(at.item.Body, it.Body) {
-			it.Sequence = at.item.Sequence
+		if at.item == nil {
+			at.prefix = t.find(runtimeconfig.Hash(it.ID))
 		}
-		buckets[in] = append(buckets[in], it)
+		it.Sequence, sequences[it.ID] = next, next
+		changes.add(at.prefix, it.ID, &it)
 	}
-	for in := range changed {
-		slices.SortFunc(buckets[in], func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
+	for id := range places {
+		if _, stays := sequences[id]; !stays {
+			gone = append(gone, id)
+		}
 	}
-	return buckets
+	for _, id := range gone {
+		if at := find(id); at.item != nil {
+			changes.add(at.prefix, id, nil)
+		}
+	}
+	buckets = make(map[string][]runtimeconfig.Item, len(prev.Index.Shards))
+	for _, ref := range prev.Index.Shards {
+		buckets[ref.Prefix] = prev.Shards[ref.Name]
+	}
+	for prefix, changed := range changes {
+		if buckets[prefix] = apply(buckets[prefix], changed); len(buckets[prefix]) == 0 {
+			delete(buckets, prefix)
+		}
+	}
+	return buckets, sequences
+}
+
+// apply returns a bucket with changes.
+func apply(items []runtimeconfig.Item, changed map[string]*runtimeconfig.Item) []runtimeconfig.Item {
+	next := make([]runtimeconfig.Item, 0, len(items)+len(changed))
+	for _, it := range items {
+		if _, is := changed[it.ID]; !is {
+			next = append(next, it)
+		}
+	}
+	for _, it := range changed {
+		if it != nil {
+			next = append(next, *it)
+		}
+	}
+	slices.SortFunc(next, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
+	return next
 }
 
 // trie knows which prefixes are buckets.

@@ -68,7 +68,7 @@ func mustPlan(t *testing.T, prev Published, d runtimeconfig.Document) Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := MakePlan(prev, items)
+	p, err := MakePlan(prev, Change{Items: items})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func FuzzMakePlan(f *testing.F) {
 				ids[id] = true
 			}
 			slices.SortFunc(items, func(a, b runtimeconfig.Item) int { return strings.Compare(a.ID, b.ID) })
-			p, err := MakePlan(prev, items)
+			p, err := MakePlan(prev, Change{Items: items})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -86,13 +86,18 @@ func (p *Prober) Start(_ context.Context, queue workqueue.TypedRateLimitingInter
 	return nil
 }
 
-// Set takes all jobs. New and changed ones are due at once, one after the other
+// Set takes the jobs of a scope. New and changed ones are due at once, one after the other
 // for each vendor; what is known from before a restart is asked again within
 // the interval.
-func (p *Prober) Set(jobs map[translate.Ref]*probeJob) {
+func (p *Prober) Set(jobs map[translate.Ref]*probeJob, only translate.Scope) {
 	now := p.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for ref, job := range p.jobs {
+		if !only.Whole() && !only[ref.Namespace] {
+			jobs[ref] = job
+		}
+	}
 	paces := map[string]*pace{}
 	for ref, job := range jobs {
 		vendor := job.request.Vendor.Name
@@ -187,7 +192,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // probeJobs are the published credentials of the vendors that want to be asked.
-func probeJobs(in translate.Inputs, out translate.Output, targets map[translate.Ref]*target) map[translate.Ref]*probeJob {
+func probeJobs(in translate.Inputs, out translate.Output, all targets) map[translate.Ref]*probeJob {
 	intervals := map[string]time.Duration{}
 	for _, v := range in.Vendors {
 		if p := v.Spec.CredentialProbe; p != nil && p.Mode == oauthv1alpha1.CredentialProbeBogusCode {
@@ -212,7 +217,7 @@ func probeJobs(in translate.Inputs, out translate.Output, targets map[translate.
 		}
 		interval, wanted := intervals[c.Vendor]
 		ref := refOf(c.ID())
-		if t := targets[ref]; wanted && t != nil && t.published() {
+		if t := all.get(ref); wanted && t != nil && t.published() {
 			jobs[ref] = &probeJob{
 				request:  ProbeRequest{Vendor: vendors[c.Vendor], Credential: c, RedirectURI: t.verdict.RedirectURI},
 				sequence: t.sequence, interval: interval,

@@ -65,7 +65,7 @@ func (p *proberTest) want(what string, wait, wantWait time.Duration, asked int) 
 func TestProber_interval(t *testing.T) {
 	p := newProberTest(t)
 	set := func(sequence int64) {
-		p.prober.Set(map[translate.Ref]*probeJob{credentialRef("x"): job("acme", sequence)})
+		p.prober.Set(map[translate.Ref]*probeJob{credentialRef("x"): job("acme", sequence)}, nil)
 	}
 	set(5)
 	p.want("at once", p.step("x"), time.Hour, 1)
@@ -76,7 +76,7 @@ func TestProber_interval(t *testing.T) {
 	p.want("changed", p.step("x"), time.Hour, 2)
 	p.now = p.now.Add(time.Hour)
 	p.want("due", p.step("x"), time.Hour, 3)
-	p.prober.Set(nil)
+	p.prober.Set(nil, nil)
 	p.want("gone", p.step("x"), 0, 3)
 }
 
@@ -85,7 +85,7 @@ func TestProber_interval(t *testing.T) {
 func TestProber_vendorAway(t *testing.T) {
 	p := newProberTest(t)
 	p.answer = ProbeAnswer{Verdict: CredentialUnavailable}
-	p.prober.Set(map[translate.Ref]*probeJob{credentialRef("x"): job("acme", 5)})
+	p.prober.Set(map[translate.Ref]*probeJob{credentialRef("x"): job("acme", 5)}, nil)
 	for n, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour} {
 		wait := p.step("x")
 		p.want("away", wait, want, n+1)
@@ -93,7 +93,7 @@ func TestProber_vendorAway(t *testing.T) {
 	}
 	p.answer = ProbeAnswer{Verdict: CredentialUnavailable, RetryAfter: 2 * time.Hour}
 	p.want("asked to wait", p.step("x"), 2*time.Hour, 10)
-	p.prober.Set(map[translate.Ref]*probeJob{credentialRef("x"): job("acme", 5), credentialRef("y"): job("acme", 5), credentialRef("z"): job("other", 5)})
+	p.prober.Set(map[translate.Ref]*probeJob{credentialRef("x"): job("acme", 5), credentialRef("y"): job("acme", 5), credentialRef("z"): job("other", 5)}, nil)
 	p.answer = ProbeAnswer{Verdict: CredentialAccepted}
 	p.want("another credential of the vendor", p.step("y"), 2*time.Hour, 10)
 	p.want("another vendor", p.step("z"), time.Hour, 11)
@@ -113,7 +113,7 @@ func TestProber_pace(t *testing.T) {
 	known := credentialRef("known")
 	jobs[known] = job("acme", 5)
 	p.prober.Health.learn(known, health{sequence: 5, verdict: CredentialAccepted, at: p.now})
-	p.prober.Set(jobs)
+	p.prober.Set(jobs, nil)
 	due := map[time.Duration]bool{}
 	for ref, j := range jobs {
 		after := j.due.Sub(p.now)

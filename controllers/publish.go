@@ -87,15 +87,17 @@ type state struct {
 // Result is what Publish did.
 type Result struct {
 	Published Published
+	// Sequences are those of the items that were to be published, by id.
+	Sequences map[string]int64
 	// Again is when a collection is due; zero for never.
 	Again time.Duration
 }
 
-// Publish makes the published document hold items, sorted by id. It writes
-// nothing where that is already so.
-func (p *Publisher) Publish(ctx context.Context, items []runtimeconfig.Item) (Result, error) {
+// Publish makes the published document hold the items of c. It writes nothing
+// where that is already so.
+func (p *Publisher) Publish(ctx context.Context, c Change) (Result, error) {
 	start := p.Now()
-	result, wrote, err := p.publish(ctx, items)
+	result, wrote, err := p.publish(ctx, c)
 	switch {
 	case errors.Is(err, errConflict):
 		p.Metrics.Publishes.WithLabelValues(resultConflict).Inc()
@@ -115,7 +117,10 @@ func (p *Publisher) Publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	return result, nil
 }
 
-func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Result, bool, error) {
+func (p *Publisher) publish(ctx context.Context, c Change) (Result, bool, error) {
+	if c.Part && (p.state == nil || p.disturbed()) {
+		return Result{}, false, errConflict // it is a part of what we published, and that is not there
+	}
 	if err := p.refresh(ctx); err != nil {
 		return Result{}, false, err
 	}
@@ -124,7 +129,7 @@ func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	if err != nil {
 		return Result{}, false, err
 	}
-	plan, err := MakePlan(s.published, items)
+	plan, err := MakePlan(s.published, c)
 	if err != nil {
 		return Result{}, false, err
 	}
@@ -155,7 +160,7 @@ func (p *Publisher) publish(ctx context.Context, items []runtimeconfig.Item) (Re
 	p.Metrics.PublishedSequence.Set(float64(next.Index.Sequence))
 	p.Metrics.Shards.Set(float64(len(next.Index.Shards)))
 	p.Metrics.RetiredShards.Set(float64(len(next.Index.Retired)))
-	return Result{Published: next, Again: old.next(p.Now())}, changed, nil
+	return Result{Published: next, Sequences: plan.Sequences, Again: old.next(p.Now())}, changed, nil
 }
 
 // createShards writes the new shards; nobody reads them before the index names them.

@@ -29,11 +29,14 @@ func everything() reconcile.Request {
 // the cluster's objects say.
 type Reconciler struct {
 	Gatherer *Gatherer
+	// Changed tells which namespaces changed since it was asked last; nil means that
+	// anything may have.
+	Changed func() translate.Scope
 	// Translate is (*translate.Memo).Translate.
 	Translate func(translate.Inputs) translate.Output
 	Publisher *Publisher
 	// Register takes what should be registered at vendors. It does not wait.
-	Register func([]*translate.Registration)
+	Register func([]*translate.Registration, translate.Scope)
 	Reporter *Reporter
 	Health   *Health
 	// Prober is nil where nobody can ask vendors.
@@ -45,89 +48,113 @@ type Reconciler struct {
 	encoder encoder
 	// last is what was last known to be published.
 	last Published
+	// whole is when everything is to be looked at, whatever changed; zero for never.
+	whole time.Time
 	// restored is true once the statuses were asked what an earlier operator knew.
 	restored bool
 }
 
-// Reconcile gathers, translates, publishes and reports.
+// Reconcile gathers, translates, publishes and reports: for the namespaces that
+// changed, or for all.
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	in, err := r.Gatherer.Gather(ctx)
+	only, whole := r.scope()
+	in, err := r.Gatherer.Gather(ctx, only)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	out := r.translate(in)
-	items, big := r.encoder.encode(out.Objects)
-	again, err := r.publish(ctx, items)
+	change, big := r.encoder.encode(out.Objects, only)
+	result, err := r.Publisher.Publish(ctx, change)
 	if errors.Is(err, errConflict) {
 		r.Log.InfoContext(ctx, "gathering again", "cause", err)
 		return reconcile.Result{RequeueAfter: debounceQuiet}, nil
 	}
-	r.Register(out.Registrations)
-	live := r.last.sequences()
+	r.Register(out.Registrations, only)
 	if err != nil {
-		live = liveItems(r.last, items)
+		r.report(in, out, liveItems(r.last, change.Items), big)
+		return reconcile.Result{}, fmt.Errorf("publishing: %w", err)
 	}
-	r.report(in, out, live, big)
-	return reconcile.Result{RequeueAfter: soonest(again, retryUnreadable(in))}, err
+	r.last = result.Published
+	r.report(in, out, result.Sequences, big)
+	again := soonest(result.Again, retryUnreadable(in))
+	if at := r.Now().Add(again); again > 0 && (whole.IsZero() || at.Before(whole)) {
+		whole = at
+	}
+	r.whole = whole
+	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// scope is what a pass is about, and when the next one over everything is due
+// besides: at once where this one does not come to its end.
+func (r *Reconciler) scope() (translate.Scope, time.Time) {
+	only, due, now := r.Changed(), r.whole, r.Now()
+	r.whole = now
+	if only.Whole() || !r.restored || !due.IsZero() && !now.Before(due) {
+		return nil, time.Time{}
+	}
+	return only, due
 }
 
 func (r *Reconciler) translate(in translate.Inputs) translate.Output {
 	start := r.Now()
 	out := r.Translate(in)
 	r.Metrics.TranslateSeconds.Observe(r.Now().Sub(start).Seconds())
-	r.Metrics.count(out.Verdicts)
 	return out
-}
-
-func (r *Reconciler) publish(ctx context.Context, items []runtimeconfig.Item) (time.Duration, error) {
-	result, err := r.Publisher.Publish(ctx, items)
-	if err != nil {
-		return 0, fmt.Errorf("publishing: %w", err)
-	}
-	r.last = result.Published
-	return result.Again, nil
 }
 
 // report hands the reporter what each object's status should be.
 func (r *Reconciler) report(in translate.Inputs, out translate.Output, live map[string]int64, big map[string]int) {
-	before := r.Reporter.last()
-	targets := make(map[translate.Ref]*target, len(out.Verdicts))
+	now, only := targets{}, in.Only
 	for i := range out.Verdicts {
 		v := &out.Verdicts[i]
+		if v.Ref.Kind == kindVendor && !only.Whole() {
+			continue // it is as the last pass over everything found it
+		}
 		t := target{verdict: *v}
 		t.sequence, t.problem = sequenceOf(v, live, big)
 		if v.Ref.Kind == kindVendor {
 			t.discovery = discoveryStatus(in.Discovered, v.Ref.Name)
 		}
-		old := before[v.Ref]
+		old := r.Reporter.of(v.Ref.Namespace)[v.Ref]
 		if old != nil {
 			t.probed = old.probed // aboutCredentials says whether that is still so
 		}
 		if old != nil && old.same(&t) {
-			targets[v.Ref] = old
+			now.set(v.Ref, old)
 		} else {
 			changed := t
-			targets[v.Ref] = &changed
+			now.set(v.Ref, &changed)
 		}
 	}
-	r.aboutCredentials(in, out, targets)
-	r.Reporter.Set(targets)
+	r.aboutCredentials(in, out, now)
+	if only.Whole() {
+		only = r.Reporter.namespaces()
+		for namespace := range now {
+			only[namespace] = true
+		}
+	}
+	for namespace := range only {
+		r.Metrics.count(r.Reporter.of(namespace), now[namespace])
+		r.Reporter.Set(namespace, now[namespace])
+	}
 }
 
 // aboutCredentials hands the prober its jobs, and once takes from the statuses
 // what was known before a restart.
-func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output, targets map[translate.Ref]*target) {
-	r.Health.forget(targets)
+func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output, now targets) {
+	if in.Only.Whole() {
+		r.Health.forget(now)
+	}
 	if !r.restored {
 		for _, v := range in.Vendors {
 			ref := translate.Ref{Kind: kindVendor, Name: v.Name}
-			if t := targets[ref]; t != nil {
+			if t := now.get(ref); t != nil {
 				r.Health.restore(ref, t.sequence, v.Status.Conditions)
 			}
 		}
 		for _, c := range in.Credentials {
 			ref := translate.Ref{Kind: kindCredential, Namespace: c.Namespace, Name: c.Name}
-			if t := targets[ref]; t != nil {
+			if t := now.get(ref); t != nil {
 				r.Health.restore(ref, t.sequence, c.Status.Conditions)
 			}
 		}
@@ -136,15 +163,15 @@ func (r *Reconciler) aboutCredentials(in translate.Inputs, out translate.Output,
 	if r.Prober == nil {
 		return
 	}
-	jobs := probeJobs(in, out, targets)
-	for ref, t := range targets {
+	jobs := probeJobs(in, out, now)
+	for ref, t := range now.each {
 		if _, probed := jobs[ref]; probed != t.probed {
 			changed := *t // others may hold the old one
 			changed.probed = probed
-			targets[ref] = &changed
+			now.set(ref, &changed)
 		}
 	}
-	r.Prober.Set(jobs)
+	r.Prober.Set(jobs, in.Only)
 }
 
 // sequenceOf is the sequence that published all items of a verdict, or why
@@ -168,29 +195,12 @@ func sequenceOf(v *translate.Verdict, live map[string]int64, big map[string]int)
 	return sequence, ""
 }
 
-// sequences are those of all published items.
-func (p Published) sequences() map[string]int64 {
-	found := make(map[string]int64, p.count())
-	for _, shard := range p.Shards {
-		for i := range shard {
-			found[shard[i].ID] = shard[i].Sequence
-		}
-	}
-	return found
-}
-
 // liveItems are the sequences of those of items that are published as they are,
 // where others could not be.
 func liveItems(p Published, items []runtimeconfig.Item) map[string]int64 {
-	published := map[string]runtimeconfig.Item{}
-	for _, shard := range p.Shards {
-		for _, it := range shard {
-			published[it.ID] = it
-		}
-	}
 	live := make(map[string]int64, len(items))
 	for _, it := range items {
-		if found, ok := published[it.ID]; ok && string(found.Body) == string(it.Body) {
+		if found := p.find(it.ID).item; found != nil && string(found.Body) == string(it.Body) {
 			live[it.ID] = found.Sequence
 		}
 	}

@@ -53,7 +53,7 @@ type Reporter struct {
 	Namespace string
 
 	mu      sync.Mutex
-	targets map[translate.Ref]*target
+	targets targets
 	asked   bool
 	// pending are the published objects that some broker does not serve yet.
 	pending map[translate.Ref]bool
@@ -65,27 +65,47 @@ func (r *Reporter) Start(_ context.Context, queue workqueue.TypedRateLimitingInt
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = queue
-	for ref := range r.targets {
+	for ref := range r.targets.each {
 		queue.Add(ref)
 	}
 	return nil
 }
 
-// last are the targets of the last pass; they must not be changed.
-func (r *Reporter) last() map[translate.Ref]*target {
+// of are the targets of a namespace, as they were set last; they must not be
+// changed.
+func (r *Reporter) of(namespace string) map[translate.Ref]*target {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.targets
+	return r.targets[namespace]
 }
 
-// Set takes the targets of all objects and queues those that changed: the same
+// namespaces are those that have targets.
+func (r *Reporter) namespaces() translate.Scope {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(translate.Scope, len(r.targets))
+	for namespace := range r.targets {
+		all[namespace] = true
+	}
+	return all
+}
+
+// Set takes the targets of a namespace and queues those that changed: the same
 // pointer is the same target.
-func (r *Reporter) Set(targets map[translate.Ref]*target) {
+func (r *Reporter) Set(namespace string, now map[translate.Ref]*target) {
 	served := r.Served()
 	r.mu.Lock()
-	before := r.targets
-	r.targets, r.pending = targets, map[translate.Ref]bool{}
-	for ref, t := range targets {
+	if r.targets == nil {
+		r.targets, r.pending = targets{}, map[translate.Ref]bool{}
+	}
+	before := r.targets[namespace]
+	for ref := range before {
+		delete(r.pending, ref)
+	}
+	if r.targets[namespace] = now; len(now) == 0 {
+		delete(r.targets, namespace)
+	}
+	for ref, t := range now {
 		waits := t.published() && (served.Ready == 0 || served.Sequence < t.sequence)
 		if waits {
 			r.pending[ref] = true
@@ -128,18 +148,24 @@ func (r *Reporter) ServedChanged(served Served) {
 	defer r.mu.Unlock()
 	first := !r.asked
 	r.asked = true
-	for ref, t := range r.targets {
-		waited := r.pending[ref]
-		done := waited && served.Ready > 0 && served.Sequence >= t.sequence
-		if done {
+	waiting := r.pending
+	if first {
+		waiting = map[translate.Ref]bool{}
+		for ref := range r.targets.each {
+			waiting[ref] = true
+		}
+	}
+	for ref := range waiting {
+		waits := r.pending[ref] && (served.Ready == 0 || served.Sequence < r.targets.get(ref).sequence)
+		if !waits {
 			delete(r.pending, ref)
 		}
 		switch {
 		case r.queue == nil:
-		case done, first && !waited:
-			r.queue.Add(ref)
-		case waited:
+		case waits:
 			r.queue.AddAfter(ref, pendingGrace)
+		default:
+			r.queue.Add(ref)
 		}
 	}
 }
@@ -147,7 +173,7 @@ func (r *Reporter) ServedChanged(served Served) {
 // Reconcile writes the status of one object.
 func (r *Reporter) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.Result, error) {
 	r.mu.Lock()
-	wanted := r.targets[ref]
+	wanted := r.targets.get(ref)
 	r.mu.Unlock()
 	served := r.Served()
 	if wanted == nil || !served.Asked {

@@ -34,8 +34,9 @@ const parallelReads = 16
 type SecretStore struct {
 	// Reader reads from the API server, uncached.
 	Reader client.Reader
-	// Touch is called when a tracked Secret changed.
-	Touch func()
+	// Touch is called with the namespace of a tracked Secret that changed; it is
+	// empty where many may have.
+	Touch func(namespace string)
 
 	mu      sync.Mutex
 	owners  map[string]map[types.NamespacedName]bool
@@ -59,6 +60,8 @@ const (
 )
 
 type secretEntry struct {
+	// owners is how many refer to it.
+	owners   int
 	presence presence
 	version  version
 	// change counts changes, so that a slow read does not overwrite news.
@@ -82,22 +85,19 @@ func (s *SecretStore) Track(owner string, keys map[types.NamespacedName]bool) {
 		s.owners = map[string]map[types.NamespacedName]bool{}
 		s.entries = map[types.NamespacedName]*secretEntry{}
 	}
-	s.owners[owner] = keys
-	wanted := make(map[types.NamespacedName]bool, len(keys))
-	for _, set := range s.owners {
-		for key := range set {
-			wanted[key] = true
-		}
-	}
-	for key := range s.entries {
-		if !wanted[key] {
-			delete(s.entries, key)
-		}
-	}
-	for key := range wanted {
+	for key := range keys {
 		if s.entries[key] == nil {
 			s.entries[key] = &secretEntry{}
 		}
+		s.entries[key].owners++
+	}
+	for key := range s.owners[owner] {
+		if s.entries[key].owners--; s.entries[key].owners == 0 {
+			delete(s.entries, key)
+		}
+	}
+	if s.owners[owner] = keys; len(keys) == 0 {
+		delete(s.owners, owner)
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *SecretStore) writes(key types.NamespacedName, begin bool) {
 	}
 	s.mu.Unlock()
 	if missed {
-		s.Touch()
+		s.Touch(key.Namespace)
 	}
 }
 
@@ -172,7 +172,7 @@ func (e *secretEntry) knowsNewer(v version) bool {
 // see takes an event of the watch.
 func (s *SecretStore) see(key types.NamespacedName, v version, deleted bool) {
 	if s.observe(key, v, deleted) {
-		s.Touch()
+		s.Touch(key.Namespace)
 	}
 }
 
@@ -220,7 +220,7 @@ func (s *SecretStore) resync(namespace string, listed map[types.NamespacedName]v
 	}
 	s.mu.Unlock()
 	if changed {
-		s.Touch()
+		s.Touch("")
 	}
 }
 

@@ -65,7 +65,7 @@ type storeTest struct {
 
 func newStoreTest(t *testing.T) *storeTest {
 	s := &storeTest{t: t, reader: &fakeReader{}, keys: map[types.NamespacedName]bool{{Namespace: "ns", Name: "s"}: true}}
-	s.SecretStore = &SecretStore{Reader: s.reader, Touch: func() { s.touches++ }}
+	s.SecretStore = &SecretStore{Reader: s.reader, Touch: func(string) { s.touches++ }}
 	s.Track("test", s.keys)
 	return s
 }

@@ -146,8 +146,9 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		return nil, err
 	}
 	debouncer := NewDebouncer(clock.RealClock{})
-	secrets := &SecretStore{Reader: m.GetAPIReader(), Touch: debouncer.Touch}
-	discovery := &Discovery{Client: m.GetClient(), Discover: o.Discover, Class: o.BrokerClass, Touch: debouncer.Touch}
+	touchAll := func() { debouncer.Touch("") }
+	secrets := &SecretStore{Reader: m.GetAPIReader(), Touch: func(namespace string) { debouncer.Touch(o.reach(namespace)) }}
+	discovery := &Discovery{Client: m.GetClient(), Discover: o.Discover, Class: o.BrokerClass, Touch: touchAll}
 	recorder := m.GetEventRecorder(recorderName)
 	reporter := &Reporter{Client: m.GetClient(), Events: recorder, Log: o.Log, Now: o.Now}
 	brokers := &Brokers{
@@ -161,12 +162,13 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, Codec: o.KeyRingCodec, PublishedNamespace: o.PublishedNamespace,
 		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
 	}
-	registrar, err := newRegistrar(m, o, debouncer.Touch)
+	registrar, err := newRegistrar(m, o, touchAll)
 	if err != nil {
 		return nil, err
 	}
 	reconciler := &Reconciler{
 		Gatherer:  &Gatherer{Cache: m.GetClient(), Secrets: secrets, Discovery: discovery, Registered: registrar.Results, Settings: o.settings()},
+		Changed:   debouncer.Take,
 		Translate: (&translate.Memo{ObjectsOnly: true}).Translate,
 		Publisher: &Publisher{
 			Client: m.GetClient(), Lister: m.GetAPIReader(), Namespace: o.PublishedNamespace, Secrets: secrets, KeyRing: ring,
@@ -193,7 +195,15 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		}
 	}
 	dump := &Dumper{Settings: o.settings(), Publisher: reconciler.Publisher, Reporter: reporter, Secrets: secrets}
-	return &Operator{Secrets: secrets, KeyRing: ring, Touch: debouncer.Touch, Dump: dump}, nil
+	return &Operator{Secrets: secrets, KeyRing: ring, Touch: touchAll, Dump: dump}, nil
+}
+
+// reach is the namespace that a Secret of this one can matter to; empty means all.
+func (o Options) reach(namespace string) string {
+	if namespace == o.Namespace || namespace == o.PublishedNamespace {
+		return ""
+	}
+	return namespace
 }
 
 func (o Options) withDefaults() Options {
@@ -266,30 +276,31 @@ func addReconciler(m ctrl.Manager, o Options, r *Reconciler, d *Debouncer) error
 	}
 	sources := []source.Source{
 		d,
-		source.Kind(m.GetCache(), &oauthv1alpha1.OAuthVendor{}, touching[*oauthv1alpha1.OAuthVendor](d), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.OAuthVendor]{}),
-		source.Kind(m.GetCache(), &oauthv1alpha1.BYOCCredential{}, touching[*oauthv1alpha1.BYOCCredential](d), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BYOCCredential]{}),
-		source.Kind(m.GetCache(), &oauthv1alpha1.BrokerClient{}, touching[*oauthv1alpha1.BrokerClient](d), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BrokerClient]{}),
+		source.Kind(m.GetCache(), &oauthv1alpha1.OAuthVendor{}, touching(d, (*oauthv1alpha1.OAuthVendor).GetNamespace), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.OAuthVendor]{}),
+		source.Kind(m.GetCache(), &oauthv1alpha1.BYOCCredential{}, touching(d, (*oauthv1alpha1.BYOCCredential).GetNamespace), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BYOCCredential]{}),
+		source.Kind(m.GetCache(), &oauthv1alpha1.BrokerClient{}, touching(d, (*oauthv1alpha1.BrokerClient).GetNamespace), predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.BrokerClient]{}),
 	}
 	if len(o.WatchNamespaces) == 0 {
-		sources = append(sources, source.Kind(m.GetCache(), namespaceMetadata(), touching[*metav1.PartialObjectMetadata](d), predicate.TypedLabelChangedPredicate[*metav1.PartialObjectMetadata]{}))
+		sources = append(sources, source.Kind(m.GetCache(), namespaceMetadata(), touching(d, (*metav1.PartialObjectMetadata).GetName), predicate.TypedLabelChangedPredicate[*metav1.PartialObjectMetadata]{}))
 	}
 	for _, s := range sources {
 		if err := c.Watch(s); err != nil {
 			return fmt.Errorf("watching: %w", err)
 		}
 	}
-	d.Touch() // an empty cluster has no event, and gets an empty document
+	d.Touch("") // an empty cluster has no event, and gets an empty document
 	return nil
 }
 
-// touching is a handler that only touches the debouncer.
-func touching[T any](d *Debouncer) handler.TypedFuncs[T, reconcile.Request] {
+// touching is a handler that only touches the debouncer, with the namespace that
+// an object matters to.
+func touching[T any](d *Debouncer, namespace func(T) string) handler.TypedFuncs[T, reconcile.Request] {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	return handler.TypedFuncs[T, reconcile.Request]{
-		CreateFunc:  func(context.Context, event.TypedCreateEvent[T], queue) { d.Touch() },
-		UpdateFunc:  func(context.Context, event.TypedUpdateEvent[T], queue) { d.Touch() },
-		DeleteFunc:  func(context.Context, event.TypedDeleteEvent[T], queue) { d.Touch() },
-		GenericFunc: func(context.Context, event.TypedGenericEvent[T], queue) { d.Touch() },
+		CreateFunc:  func(_ context.Context, e event.TypedCreateEvent[T], _ queue) { d.Touch(namespace(e.Object)) },
+		UpdateFunc:  func(_ context.Context, e event.TypedUpdateEvent[T], _ queue) { d.Touch(namespace(e.ObjectNew)) },
+		DeleteFunc:  func(_ context.Context, e event.TypedDeleteEvent[T], _ queue) { d.Touch(namespace(e.Object)) },
+		GenericFunc: func(_ context.Context, e event.TypedGenericEvent[T], _ queue) { d.Touch(namespace(e.Object)) },
 	}
 }
 

@@ -84,12 +84,18 @@ func (r *Registrar) Start(_ context.Context, queue workqueue.TypedRateLimitingIn
 	return nil
 }
 
-// Set takes what should be registered, and queues what changed.
-func (r *Registrar) Set(plans []*translate.Registration) {
+// Set takes what should be registered for the credentials of a scope, and queues
+// what changed.
+func (r *Registrar) Set(plans []*translate.Registration, only translate.Scope) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.plans
 	r.plans = make(map[types.NamespacedName]*translate.Registration, len(plans))
+	for name, p := range before {
+		if !only.Whole() && !only[name.Namespace] {
+			r.plans[name] = p
+		}
+	}
 	for _, p := range plans {
 		name := types.NamespacedName{Namespace: p.Ref.Namespace, Name: p.Ref.Name}
 		r.plans[name] = p
@@ -101,9 +107,9 @@ func (r *Registrar) Set(plans []*translate.Registration) {
 }
 
 // Results are the inputs of the translation: what this process met, else what
-// status kept over a restart. They are all credentials that there are: what is
-// known of others is forgotten.
-func (r *Registrar) Results(credentials []*oauthv1alpha1.BYOCCredential) map[types.UID]translate.Registered {
+// status kept over a restart. Where they are all credentials that there are, what
+// is known of others is forgotten.
+func (r *Registrar) Results(credentials []*oauthv1alpha1.BYOCCredential, only translate.Scope) map[types.UID]translate.Registered {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out, there := map[types.UID]translate.Registered{}, make(map[types.UID]bool, len(credentials))
@@ -119,6 +125,9 @@ func (r *Registrar) Results(credentials []*oauthv1alpha1.BYOCCredential) map[typ
 		if result != (translate.Registered{}) {
 			out[c.UID] = result
 		}
+	}
+	if !only.Whole() {
+		return out
 	}
 	maps.DeleteFunc(r.results, func(uid types.UID, _ translate.Registered) bool { return !there[uid] })
 	maps.DeleteFunc(r.known, func(uid types.UID, m *memory) bool { return !there[uid] && m.unsaved.Load() == nil })

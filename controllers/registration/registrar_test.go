@@ -35,7 +35,7 @@ func TestRegistrar_forgetsWhatIsGone(t *testing.T) {
 	}
 	r.memory("answered").unsaved.Store(&record{})
 	left := asking("7")
-	if got := r.Results([]*oauthv1alpha1.BYOCCredential{left}); len(got) != 1 || got[left.UID].Problem != "7" {
+	if got := r.Results([]*oauthv1alpha1.BYOCCredential{left}, nil); len(got) != 1 || got[left.UID].Problem != "7" {
 		t.Errorf("got %v", got)
 	}
 	if len(r.results) != 1 || len(r.known) != 2 || r.known["answered"] == nil {

@@ -14,7 +14,8 @@ import (
 
 // Memo is a Translate that remembers the outcome for each object and decides
 // anew only on those whose inputs changed. The zero value is ready to use. It
-// is for one goroutine at a time.
+// is for one goroutine at a time. What is gone is forgotten when everything is
+// translated.
 //
 // An object is taken to be the same while its UID and generation are, as the
 // API server guarantees; a Secret while its UID and resourceVersion are.
@@ -30,7 +31,10 @@ type Memo struct {
 
 // Translate gives exactly what the function Translate gives, but for ObjectsOnly.
 func (m *Memo) Translate(in Inputs) Output {
-	out := pass{
+	m.vendors.start(in.Only)
+	m.credentials.start(in.Only)
+	m.clients.start(in.Only)
+	return pass{
 		vendor: func(vi vendorInputs) *vendorResult {
 			return m.vendors.get(vendorRef(vi.object.Name), vi.key(), func() *vendorResult { return translateVendor(vi) })
 		},
@@ -42,10 +46,6 @@ func (m *Memo) Translate(in Inputs) Output {
 		},
 		objectsOnly: m.ObjectsOnly,
 	}.run(in)
-	m.vendors.turn()
-	m.credentials.turn()
-	m.clients.turn()
-	return out
 }
 
 // memory holds the outcomes of the last pass by their keys, and collects those
@@ -63,14 +63,17 @@ func (m *memory[K, R]) get(ref Ref, key K, decide func() R) R {
 	if r == nil || r.key != key {
 		r = &remembered[K, R]{key: key, result: decide()}
 	}
-	if m.now == nil {
-		m.now = make(map[Ref]*remembered[K, R], len(m.last))
-	}
 	m.now[ref] = r
 	return r.result
 }
 
-func (m *memory[K, R]) turn() { m.last, m.now = m.now, nil }
+// start begins a pass. One over a part adds to what is remembered.
+func (m *memory[K, R]) start(only Scope) {
+	m.last = m.now
+	if only.Whole() || m.last == nil {
+		m.now = make(map[Ref]*remembered[K, R], len(m.last))
+	}
+}
 
 // objectKey identifies a version of an object.
 type objectKey struct {

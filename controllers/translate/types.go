@@ -18,6 +18,9 @@ import (
 // Inputs is everything that a document depends on.
 type Inputs struct {
 	Settings Settings
+	// Only says which namespaces' Credentials and Clients are there. Vendors always
+	// are.
+	Only Scope
 	// Vendors, Credentials and Clients are the objects, in any order. Those of
 	// another broker class are ignored.
 	Vendors     []*oauthv1alpha1.OAuthVendor
@@ -36,6 +39,14 @@ type Inputs struct {
 	// the credential.
 	Registered map[types.UID]Registered
 }
+
+// Scope is a set of namespaces; nil means all. Nothing that is decided on a
+// namespace depends on the objects of another, so the output for some namespaces
+// is the part of the whole output that is theirs and the vendors'.
+type Scope map[string]bool
+
+// Whole tells whether s is everything.
+func (s Scope) Whole() bool { return s == nil }
 
 // Settings are the install's own.
 type Settings struct {
@@ -98,6 +109,17 @@ type Object struct {
 	Vendor     *runtimeconfig.Vendor
 	Credential *runtimeconfig.Credential
 	Client     *runtimeconfig.Client
+}
+
+// Namespace of the object; empty for a vendor and its shared credential.
+func (o Object) Namespace() string {
+	switch {
+	case o.Credential != nil:
+		return o.Credential.Namespace
+	case o.Client != nil:
+		return o.Client.Namespace
+	}
+	return ""
 }
 
 // Ref names an object.

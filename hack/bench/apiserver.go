@@ -92,7 +92,7 @@ func (a *apiServer) prepareEdits(n int) error {
 }
 
 func (a *apiServer) prepare() error {
-	plan, err := controllers.MakePlan(a.last, a.items)
+	plan, err := controllers.MakePlan(a.last, controllers.Change{Items: a.items})
 	if err != nil {
 		return err
 	}

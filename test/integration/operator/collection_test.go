@@ -38,7 +38,7 @@ func (in *install) publisher() *controllers.Publisher {
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	store := &controllers.SecretStore{Reader: plane.Client, Touch: func() {}}
+	store := &controllers.SecretStore{Reader: plane.Client, Touch: func(string) {}}
 	recorder, log := events.NewFakeRecorder(100), slog.New(slog.DiscardHandler)
 	in.clock.Stop()
 	return &controllers.Publisher{
@@ -60,7 +60,7 @@ func (in *install) publish(p *controllers.Publisher, edit int) controllers.Resul
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	result, err := p.Publish(in.t.Context(), []runtimeconfig.Item{item})
+	result, err := p.Publish(in.t.Context(), controllers.Change{Items: []runtimeconfig.Item{item}})
 	if err != nil {
 		in.t.Fatal(err)
 	}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
+)
+
+// TestScope_partsMakeTheWhole changes one namespace after the other, and holds
+// what passes over those alone publish and report against one over everything.
+func TestScope_partsMakeTheWhole(t *testing.T) {
+	for seed := range uint64(5) {
+		r := rand.New(rand.NewPCG(seed, 1)) // #nosec G404 -- reproducible test input
+		in, parts := benchInputs(0), newPasses(t)
+		in.Vendors = in.Vendors[:2]
+		parts.pass(t, in)
+		for step := range 60 {
+			namespace := fmt.Sprint("tenant-", r.IntN(3))
+			for range 1 + r.IntN(3) {
+				editCredential(&in, r, namespace)
+			}
+			parts.pass(t, part(in, namespace))
+			whole := newPasses(t)
+			whole.pass(t, in)
+			if diff := cmp.Diff(whole.outcome(t), parts.outcome(t)); diff != "" {
+				t.Fatalf("seed %d, step %d, %s (-whole +parts):\n%s", seed, step, namespace, diff)
+			}
+		}
+	}
+}
+
+// editCredential makes, changes or deletes one of a few credentials; their
+// generation grows as in the cluster.
+func editCredential(in *translate.Inputs, r *rand.Rand, namespace string) {
+	name := fmt.Sprint("app-", r.IntN(4))
+	at := slices.IndexFunc(in.Credentials, func(o *oauthv1alpha1.BYOCCredential) bool { return o.Namespace == namespace && o.Name == name })
+	if at >= 0 && r.IntN(3) == 0 {
+		in.Credentials = slices.Delete(in.Credentials, at, at+1)
+		return
+	}
+	next := benchInputs(1).Credentials[0].DeepCopy()
+	next.Namespace, next.Name, next.Generation = namespace, name, int64(r.IntN(1<<30))
+	next.Spec.Vendor = fmt.Sprint("vendor-", r.IntN(3)) // the last one does not exist
+	if r.IntN(3) == 0 {
+		next.Spec.Selection = oauthv1alpha1.SelectionByName
+	}
+	if at >= 0 {
+		in.Credentials[at] = next
+	} else {
+		in.Credentials = append(in.Credentials, next)
+	}
+	rotate(*in, next, fmt.Sprint(r.IntN(3)))
+}
+
+// outcome is all that is published, and what status says of each object besides
+// when it was published.
+func (p *passes) outcome(t *testing.T) []string {
+	t.Helper()
+	var lines []string
+	for id, at := range p.published.places() {
+		lines = append(lines, id+" "+string(at.item.Body))
+		if found := p.published.find(id); found.item != at.item || found.prefix != at.prefix {
+			t.Errorf("%s was not found where it is", id)
+		}
+	}
+	for ref, target := range p.reconciler.Reporter.targets.each {
+		verdict, err := json.Marshal(target.verdict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprint(ref, " ", target.published(), " ", string(verdict)))
+	}
+	families, err := p.numbers.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if n := m.GetGauge().GetValue(); n != 0 {
+				lines = append(lines, fmt.Sprint(f.GetName(), m.GetLabel(), n))
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
