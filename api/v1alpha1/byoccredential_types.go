@@ -81,6 +81,7 @@ type BYOCCredentialSpec struct {
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 	// dynamicRegistration lets the operator register an app at the vendor (RFC 7591).
+	// Where the vendor authenticates apps by key, the operator makes the key.
 	// +optional
 	DynamicRegistration *DynamicRegistration `json:"dynamicRegistration,omitempty"`
 	// variables gives values to the vendor's variables, for example a tenant's host.

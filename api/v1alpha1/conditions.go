@@ -55,9 +55,9 @@ const (
 	// (True). Fix: list names instead.
 	ReasonSelectorUnsupported = "SelectorUnsupported"
 	// ReasonUnsupported (False): nobody can register this app: there is no operator,
-	// the vendor authenticates apps by key, or the platform's initial access token
-	// would go to a host that the credential's variables choose. Fix: make an app at
-	// the vendor and name its Secret in secretRef.
+	// or the platform's initial access token would go to a host that the credential's
+	// variables choose. Fix: make an app at the vendor and name its Secret in
+	// secretRef.
 	ReasonUnsupported = "Unsupported"
 )
 
@@ -114,7 +114,8 @@ const (
 	// create it again.
 	ReasonRegistrationExpired = "RegistrationExpired"
 	// ReasonRegistrationUnusable (False): the vendor registered something else than
-	// the broker can use. Fix: correct the vendor's clientAuthentication.
+	// the broker can use; the message says which client authentication. Fix: correct
+	// the vendor's clientAuthentication.
 	ReasonRegistrationUnusable = "RegistrationUnusable"
 )
 
@@ -174,7 +175,8 @@ const (
 	// SecretKeyPreviousClientSecret may hold the secret of a BrokerClient that is
 	// being rotated out; both are accepted while it is there.
 	SecretKeyPreviousClientSecret = "previousClientSecret"
-	// SecretKeyPrivateKey holds a PEM private key for private_key_jwt at the vendor.
+	// SecretKeyPrivateKey holds a PEM private key for private_key_jwt at the vendor;
+	// the operator makes it for an app that it registers.
 	SecretKeyPrivateKey = "privateKey"
 	// SecretKeyTokenEndpointAuthMethod says how an app that the operator registered
 	// authenticates (RFC 7591 section 2).

@@ -35,6 +35,9 @@ type AppMetadata struct {
 	GrantTypes []string
 	// Scopes may be empty.
 	Scopes []string
+	// JWKS has the public key that checks the app's assertions, which are signed with
+	// SigningAlgorithm; both are empty but for private_key_jwt.
+	JWKS, SigningAlgorithm string
 }
 
 // App is an OAuth app as the vendor registered it (RFC 7591 section 3.2.1).
@@ -114,6 +117,9 @@ func (m AppMetadata) members() map[string]json.RawMessage {
 	if m.ClientName != "" {
 		members["client_name"] = quoted(m.ClientName)
 	}
+	if m.JWKS != "" {
+		members["jwks"], members["token_endpoint_auth_signing_alg"] = json.RawMessage(m.JWKS), quoted(m.SigningAlgorithm)
+	}
 	if len(m.Scopes) > 0 {
 		members["scope"] = quoted(strings.Join(m.Scopes, " "))
 	}
@@ -160,6 +166,10 @@ func (e Endpoint) judgeApp(a answer, m AppMetadata, before *App, now time.Time) 
 	}
 	if !app.SecretExpiresAt.IsZero() && !app.SecretExpiresAt.After(now) {
 		return &app, failed(OutcomeMalformed, "the vendor registered a client secret that has ended already")
+	}
+	algorithm := m.SigningAlgorithm
+	if !take(members, "token_endpoint_auth_signing_alg", &algorithm) || m.SigningAlgorithm != "" && algorithm != m.SigningAlgorithm {
+		return &app, failed(OutcomeMalformed, "the vendor registered the app for another algorithm of client assertions (token_endpoint_auth_signing_alg) than "+m.SigningAlgorithm)
 	}
 	return &app, checkRedirectURIs(members, m.RedirectURI)
 }

@@ -88,3 +88,14 @@ func TestJudgeApp_unusable(t *testing.T) {
 		})
 	}
 }
+
+// TestJudgeApp_algorithm: an app whose assertions would be refused is not used.
+func TestJudgeApp_algorithm(t *testing.T) {
+	for answer, good := range map[string]bool{``: true, `,"token_endpoint_auth_signing_alg":"ES256"`: true, `,"token_endpoint_auth_signing_alg":"RS256"`: false} {
+		m := AppMetadata{RedirectURI: "https://b.example/cb", JWKS: `{}`, SigningAlgorithm: "ES256"}
+		app, err := registering().judgeApp(answered(http.StatusCreated, "application/json", `{"client_id":"a"`+answer+`}`), m, &App{AuthMethod: "private_key_jwt"}, time.Unix(1000, 0))
+		if app == nil || (err == nil) != good {
+			t.Errorf("%s: got %v", answer, err)
+		}
+	}
+}

@@ -21,6 +21,9 @@ type App struct {
 	ClientID   string
 	// ClientSecret is empty for a public client.
 	ClientSecret secret.Text
+	// PrivateKey is what the broker signs assertions with, PEM; empty but where the
+	// app was registered for private_key_jwt.
+	PrivateKey secret.Text
 	// AuthMethod is the token_endpoint_auth_method that the vendor registered.
 	AuthMethod string
 	// SecretExpires is zero where the secret does not.

@@ -41,7 +41,7 @@ func (r *Registrar) due(rec *record, plan *translate.Registration) (what todo, a
 	switch {
 	case rec.Endpoint != plan.Endpoint:
 		return toReplace, !expiring
-	case rec.Digest != digest(plan):
+	case rec.Digest != digest(plan), plan.Algorithm != "" && rec.PrivateKey.Empty(): // who takes a key out wants another
 		return change, !expiring
 	case expiring && rec.Unrenewable:
 		return toReplace, false

@@ -104,7 +104,11 @@ func (s storedApp) app() App {
 // digest is over what the vendor is asked to register. A new initial access token
 // or timeout is no reason to register anew.
 func digest(p *translate.Registration) string {
-	b, err := json.Marshal([]any{p.Endpoint, p.RedirectURI, p.ClientName, p.AuthMethod, p.GrantTypes, p.Scopes, p.Policy.Metadata})
+	asked := []any{p.Endpoint, p.RedirectURI, p.ClientName, p.AuthMethod, p.GrantTypes, p.Scopes, p.Policy.Metadata}
+	if p.Algorithm != "" { // else it is as it was before there were keys
+		asked = append(asked, p.Algorithm, p.KeyID)
+	}
+	b, err := json.Marshal(asked)
 	if err != nil {
 		return "" // strings and lists of them always marshal
 	}
@@ -135,6 +139,7 @@ func (r *Registrar) load(ctx context.Context, uid types.UID) (*record, error) {
 		Retain: s.Retain, Removing: s.Removing, version: object.ResourceVersion, stray: object.Annotations[strayAnnotation],
 	}
 	out.ClientSecret = secret.New(string(object.Data[oauthv1alpha1.SecretKeyClientSecret]))
+	out.PrivateKey = secret.New(string(object.Data[oauthv1alpha1.SecretKeyPrivateKey]))
 	out.AuthMethod = string(object.Data[oauthv1alpha1.SecretKeyTokenEndpointAuthMethod])
 	for _, p := range s.Previous {
 		out.Previous = append(out.Previous, replaced{App: p.app(), Since: p.Since})
@@ -175,6 +180,9 @@ func (r *Registrar) save(ctx context.Context, c *oauthv1alpha1.BYOCCredential, r
 	}
 	if !rec.ClientSecret.Empty() {
 		object.Data[oauthv1alpha1.SecretKeyClientSecret] = []byte(rec.ClientSecret.Reveal())
+	}
+	if !rec.PrivateKey.Empty() {
+		object.Data[oauthv1alpha1.SecretKeyPrivateKey] = []byte(rec.PrivateKey.Reveal())
 	}
 	if rec.version == "" {
 		err = r.Client.Create(ctx, object)

@@ -222,6 +222,9 @@ func checkNoSecret(t *testing.T, in translate.Inputs, out translate.Output) {
 	said := fmt.Sprintf("%+v", out.Verdicts)
 	for name, s := range in.Secrets {
 		for key, value := range s.Data {
+			if key == oauthv1alpha1.SecretKeyTokenEndpointAuthMethod {
+				continue // a word of the OAuth registry, which status tells
+			}
 			if v := strings.TrimSpace(value.Reveal()); len(v) > 3 && strings.Contains(said, v) {
 				t.Errorf("a verdict holds key %s of Secret %s", key, name)
 			}

@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // privateMembers are JWK members that only private or symmetric keys have
@@ -82,6 +84,21 @@ func parseJWKS(text string) (string, error) {
 		return "", errors.New("cannot be written again")
 	}
 	return string(b), nil
+}
+
+// PublicJWKS is the public part of a PEM private key as a key set, for a vendor
+// that checks assertions by it; empty where the key does not fit the algorithm.
+func PublicJWKS(key secret.Text, algorithm, keyID string) string {
+	private := parsePrivateKey(key)
+	if ok, _ := fits(private, algorithm); !ok {
+		return ""
+	}
+	public := (&jose.JSONWebKey{Key: private, KeyID: keyID, Algorithm: algorithm, Use: "sig"}).Public()
+	b, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
+	if err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 // parseEncryptionJWK reads the key that token responses are encrypted to.

@@ -28,6 +28,8 @@ type Registration struct {
 	AuthMethod  string
 	GrantTypes  []string
 	Scopes      []string
+	// Algorithm and KeyID of its key, where AuthMethod is private_key_jwt.
+	Algorithm, KeyID string
 }
 
 // Registered is what is known of a registration besides its Secret.
@@ -52,8 +54,6 @@ func (in credentialInputs) checkRegistration(accepted, resolved *findings) {
 	switch {
 	case !in.settings.Registers:
 		accepted.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration needs the operator, which keeps its results in the cluster: without it, make an app at the vendor and name its Secret in secretRef")
-	case v.ClientAuth.Method == runtimeconfig.AuthPrivateKeyJWT:
-		accepted.fail(oauthv1alpha1.ReasonUnsupported, "dynamicRegistration: OAuthVendor %s has clientAuthentication.method: PrivateKeyJWT, and the operator registers no keys: make an app at the vendor and name its Secret in secretRef", v.Name)
 	case in.secret.found:
 	case v.Registration.Mode == "Disabled":
 		accepted.fail(oauthv1alpha1.ReasonRegistrationDisabled, "dynamicRegistration: OAuthVendor %s has no registration: ask the platform team for registration.mode, or make an app at the vendor and name its Secret in secretRef", v.Name)
@@ -94,7 +94,7 @@ func (in credentialInputs) fillRegistered(c *runtimeconfig.Credential, auth runt
 	case !in.secret.found:
 		own.fail(oauthv1alpha1.ReasonRegistrationPending, "no app is registered at OAuthVendor %s yet: wait some seconds", vendor)
 	case registeredAs != "" && registeredAs != string(auth.Method):
-		own.fail(oauthv1alpha1.ReasonRegistrationUnusable, "the vendor registered the app for another client authentication than OAuthVendor %s says in clientAuthentication.method, which is %s: change that to what the vendor's documentation says", vendor, auth.Method)
+		own.fail(oauthv1alpha1.ReasonRegistrationUnusable, "the vendor registered the app for %s, and OAuthVendor %s says %s in clientAuthentication.method: change that to what the vendor supports", methodName(registeredAs), vendor, auth.Method)
 	default:
 		in.secret.fillCredential("dynamicRegistration", c, auth, f)
 		if problem != "" {
@@ -108,6 +108,16 @@ func (in credentialInputs) fillRegistered(c *runtimeconfig.Credential, auth runt
 		c.NotReady = own.reason
 		f.fail(own.reason, "%s", own.problems[0])
 	}
+}
+
+// methodName is a client authentication method in a message, which holds nothing
+// of the vendor's: one that the broker has no word for is not named.
+func methodName(method string) string {
+	switch m := runtimeconfig.ClientAuthMethod(method); m {
+	case runtimeconfig.AuthBasic, runtimeconfig.AuthPost, runtimeconfig.AuthPrivateKeyJWT, runtimeconfig.AuthNone:
+		return "client authentication " + method
+	}
+	return "a client authentication that the broker does not have"
 }
 
 // registration is what the operator should register; nil where it cannot, or may
@@ -128,6 +138,9 @@ func (in credentialInputs) registration(target *runtimeconfig.Target, redirectUR
 		Ref: credentialRef(in.object), UID: in.object.UID, Vendor: v.Name, Endpoint: target.Endpoints.Registration,
 		Policy: policy, Transport: v.Transport, RedirectURI: redirectURI, ClientName: or(d.ClientName, in.object.Name),
 		AuthMethod: string(v.ClientAuth.Method), GrantTypes: []string{"authorization_code"}, Scopes: plain(d.Scopes),
+	}
+	if v.ClientAuth.Method == runtimeconfig.AuthPrivateKeyJWT {
+		r.Algorithm, r.KeyID = v.ClientAuth.Algorithm, v.ClientAuth.KeyID
 	}
 	if !v.Refresh.Unsupported {
 		r.GrantTypes = append(r.GrantTypes, "refresh_token")

@@ -15,6 +15,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/registration"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
 // Vendors implements registration.Vendor.
@@ -25,20 +26,28 @@ func New(now func() time.Time) *Vendors { return &Vendors{client: vendor.NewClie
 
 // Register makes an app.
 func (v *Vendors) Register(ctx context.Context, r *translate.Registration, softwareID string) (*registration.App, error) {
-	app, err := v.client.CreateApp(ctx, endpointOf(r), metadata(r, softwareID))
+	key, err := keyFor(r, secret.Text{})
+	if err != nil {
+		return nil, err
+	}
+	app, err := v.client.CreateApp(ctx, endpointOf(r), metadata(r, softwareID, key))
 	if app == nil {
 		return nil, convert(err)
 	}
-	return finished(r, app, softwareID), convert(err)
+	return finished(r, app, softwareID, key), convert(err)
 }
 
-// Update changes an app.
+// Update changes an app. It keeps its key while that fits.
 func (v *Vendors) Update(ctx context.Context, r *translate.Registration, app *registration.App) (*registration.App, error) {
-	next, err := v.client.UpdateApp(ctx, endpointOf(r), appOf(app), metadata(r, app.SoftwareID))
+	key, err := keyFor(r, app.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	next, err := v.client.UpdateApp(ctx, endpointOf(r), appOf(app), metadata(r, app.SoftwareID, key))
 	if err != nil {
 		return nil, convert(err)
 	}
-	return finished(r, next, app.SoftwareID), nil
+	return finished(r, next, app.SoftwareID, key), nil
 }
 
 // Delete deletes an app.
@@ -60,10 +69,11 @@ func endpoint(name, url string, t runtimeconfig.Transport) vendor.Endpoint {
 	}
 }
 
-func metadata(r *translate.Registration, softwareID string) vendor.AppMetadata {
+func metadata(r *translate.Registration, softwareID string, key secret.Text) vendor.AppMetadata {
 	return vendor.AppMetadata{
 		RedirectURI: r.RedirectURI, ClientName: r.ClientName, SoftwareID: softwareID,
 		AuthMethod: r.AuthMethod, GrantTypes: r.GrantTypes, Scopes: r.Scopes,
+		JWKS: translate.PublicJWKS(key, r.Algorithm, r.KeyID), SigningAlgorithm: r.Algorithm,
 	}
 }
 
@@ -74,10 +84,10 @@ func appOf(a *registration.App) *vendor.App {
 	}
 }
 
-func finished(r *translate.Registration, a *vendor.App, softwareID string) *registration.App {
+func finished(r *translate.Registration, a *vendor.App, softwareID string, key secret.Text) *registration.App {
 	return &registration.App{
 		Vendor: r.Vendor, SoftwareID: softwareID, Endpoint: r.Endpoint, Transport: r.Transport,
-		ClientID: a.ClientID, ClientSecret: a.ClientSecret, AuthMethod: a.AuthMethod, SecretExpires: a.SecretExpiresAt,
+		ClientID: a.ClientID, ClientSecret: a.ClientSecret, PrivateKey: key, AuthMethod: a.AuthMethod, SecretExpires: a.SecretExpiresAt,
 		ManagementURL: a.ManagementURL, AccessToken: a.AccessToken,
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // registration is the client metadata that the vendor reads (RFC 7591 section 2).
@@ -17,6 +19,21 @@ type registration struct {
 	SoftwareID   string   `json:"software_id"`
 	ClientID     string   `json:"client_id"`
 	ClientSecret string   `json:"client_secret"`
+	// JWKS holds the key of private_key_jwt.
+	JWKS struct {
+		Keys []json.RawMessage `json:"keys"`
+	} `json:"jwks"`
+	SigningAlgorithm string `json:"token_endpoint_auth_signing_alg"`
+}
+
+// key is the one public key of the client; nil where it shows none, or more, or
+// what it should keep to itself.
+func (r registration) key() *jose.JSONWebKey {
+	var key jose.JSONWebKey
+	if len(r.JWKS.Keys) != 1 || json.Unmarshal(r.JWKS.Keys[0], &key) != nil || !key.Valid() || !key.IsPublic() || key.Algorithm != r.SigningAlgorithm {
+		return nil
+	}
+	return &key
 }
 
 // register is RFC 7591, open or with an initial access token.
@@ -52,13 +69,20 @@ func readRegistration(x *exchange, method string) (asked registration, metadata 
 	if asked.AuthMethod == "" {
 		asked.AuthMethod = MethodBasic
 	}
+	if asked.AuthMethod == MethodPrivateKeyJWT && asked.key() == nil {
+		return asked, nil, &oauthError{http.StatusBadRequest, "invalid_client_metadata", "private_key_jwt needs one public key in jwks, of token_endpoint_auth_signing_alg"}
+	}
 	return asked, metadata, nil
 }
 
 // shape makes the client what was asked for, with a new secret where fresh.
 func (s *Server) shape(client *Client, asked registration, fresh bool) {
-	client.RedirectURIs, client.Methods = asked.RedirectURIs, []string{asked.AuthMethod}
-	if asked.AuthMethod == MethodNone {
+	client.RedirectURIs, client.Methods, client.PublicKey = asked.RedirectURIs, []string{asked.AuthMethod}, nil
+	switch asked.AuthMethod {
+	case MethodPrivateKeyJWT:
+		client.Secret, client.PublicKey = "", asked.key().Key
+		return
+	case MethodNone:
 		client.Secret = ""
 		return
 	}
