@@ -6,10 +6,11 @@
 // One apply walks through it like this:
 //
 //  1. An event (of an object, a namespace, a referenced Secret or a discovery
-//     result) touches the debouncer, which puts the one request "everything"
-//     into the queue 50 ms after the last event, 250 ms after the first at most.
-//  2. Reconciler.Reconcile: gather lists objects from the cache and reads the
-//     Secrets that they name; translate decides; publish writes shards and index;
+//     result) touches the debouncer with its namespace, or with none where all may
+//     depend on it. The debouncer puts the one request "everything" into the queue
+//     50 ms after the last event, 250 ms after the first at most.
+//  2. Reconciler.Reconcile, for the namespaces that changed or for all: gather lists
+//     objects from the cache and reads the Secrets that they name; translate decides; publish writes shards and index;
 //     report hands each object's verdict to the reporter.
 //  3. Reporter has a queue of its own with several workers. It writes each
 //     object's status once, only when it differs.

@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
@@ -92,4 +94,43 @@ func (p *passes) outcome(t *testing.T) []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// TestReconciler_scope: what a pass looks at. After one that did not come to its
+// end, and when something is due, that is everything.
+func TestReconciler_scope(t *testing.T) {
+	d, now := NewDebouncer(clock.RealClock{}), time.Unix(1000, 0)
+	r := &Reconciler{Changed: d.Take, Now: func() time.Time { return now }}
+	for _, step := range []struct {
+		name    string
+		touched []string
+		want    translate.Scope
+		// whole is when everything is due after the pass; minutes from now.
+		whole time.Duration
+		fails bool
+	}{
+		{name: "the first", touched: []string{"a"}, want: nil},
+		{name: "two namespaces", touched: []string{"a", "b", "a"}, want: translate.Scope{"a": true, "b": true}},
+		{name: "a vendor, too", touched: []string{"a", ""}, want: nil},
+		{name: "nobody says what", want: nil},
+		{name: "one that fails", touched: []string{"b"}, want: translate.Scope{"b": true}, fails: true},
+		{name: "after that", touched: []string{"a"}, want: nil, whole: 2},
+		{name: "before it is due", touched: []string{"a"}, want: translate.Scope{"a": true}},
+		{name: "when it is due", touched: []string{"a"}, want: nil},
+	} {
+		for _, namespace := range step.touched {
+			d.Touch(namespace)
+		}
+		only, whole := r.scope()
+		if diff := cmp.Diff(step.want, only); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
+		if !step.fails {
+			r.restored, r.whole = true, whole
+		}
+		if step.whole > 0 {
+			r.whole = now.Add(step.whole * time.Minute)
+		}
+		now = now.Add(time.Minute)
+	}
 }
