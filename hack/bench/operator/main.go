@@ -60,11 +60,16 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (failure error) {
+	ctx, cancel := context.WithCancel(ctx)
 	b, err := start(ctx, o.logs)
 	if err != nil {
+		cancel()
 		return err
 	}
-	defer func() { failure = errors.Join(failure, b.stop()) }()
+	defer func() {
+		cancel() // an API server does not stop while somebody watches
+		failure = errors.Join(failure, b.stop())
+	}()
 	small, err := b.measure(ctx, o, o.small)
 	if err != nil {
 		return fmt.Errorf("with %d credentials: %w", o.small.credentials(), err)
