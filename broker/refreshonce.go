@@ -4,7 +4,6 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -227,11 +226,11 @@ func (s *Server) markUsed(r *request, t *tokenRequest, f refreshment, res *vendo
 
 // answer is what is kept of a vendor's answer.
 type answer struct {
-	Members  map[string]json.RawMessage `json:"m"`
-	Token    string                     `json:"t,omitempty"`
-	Scope    []string                   `json:"s,omitempty"`
-	HasScope bool                       `json:"h,omitempty"`
-	Subject  string                     `json:"u,omitempty"`
+	Members  oauth.Object `json:"m"`
+	Token    string       `json:"t,omitempty"`
+	Scope    []string     `json:"s,omitempty"`
+	HasScope bool         `json:"h,omitempty"`
+	Subject  string       `json:"u,omitempty"`
 }
 
 func keptAnswer(r *vendor.Result) answer {

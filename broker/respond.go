@@ -65,7 +65,7 @@ type grantResult struct {
 // respond hands the vendor's answer on without loss; only the refresh token is
 // sealed to client, vendor and credential.
 func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g grantResult) error {
-	members := g.tokens.Members
+	members := &g.tokens.Members
 	token := g.tokens.RefreshToken
 	if token.Empty() {
 		token = g.kept
@@ -86,15 +86,20 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 		}
 	}
 	if g.captured != nil {
-		var err error
-		if members["vendor_callback"], err = json.Marshal(g.captured); err != nil {
+		captured, err := json.Marshal(g.captured)
+		if err != nil {
 			return err
 		}
+		members.Set("vendor_callback", string(captured))
+	}
+	body, err := members.MarshalJSON()
+	if err != nil {
+		return err
 	}
 	if t.client.Encryption != nil {
-		return writeEncrypted(w, t.client.Encryption, members)
+		return writeEncrypted(w, t.client.Encryption, body)
 	}
-	writeBytes(w, http.StatusOK, oauth.EncodeObject(members))
+	writeBytes(w, http.StatusOK, body)
 	return nil
 }
 
@@ -132,7 +137,7 @@ func rawAllowed(c *runtimeconfig.Client, e vendor.Endpoint) bool {
 }
 
 // writeEncrypted answers with a JWE (RFC 7516) for the client's key.
-func writeEncrypted(w http.ResponseWriter, enc *runtimeconfig.Encryption, members map[string]json.RawMessage) error {
+func writeEncrypted(w http.ResponseWriter, enc *runtimeconfig.Encryption, plain []byte) error {
 	var key jose.JSONWebKey
 	if err := json.Unmarshal([]byte(enc.JWK), &key); err != nil {
 		return &oauth.Error{Code: oauth.ServerError, Description: "this client's encryption key is not usable", Cause: err}
@@ -141,10 +146,6 @@ func writeEncrypted(w http.ResponseWriter, enc *runtimeconfig.Encryption, member
 	encrypter, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{Algorithm: jose.KeyAlgorithm(enc.Algorithm), Key: key.Key, KeyID: key.KeyID}, opts)
 	if err != nil {
 		return &oauth.Error{Code: oauth.ServerError, Description: "this client's encryption key is not usable", Cause: err}
-	}
-	plain, err := json.Marshal(members)
-	if err != nil {
-		return err
 	}
 	jwe, err := encrypter.Encrypt(plain)
 	if err != nil {

@@ -3,7 +3,6 @@
 package oauth
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -13,28 +12,98 @@ import (
 
 const maxDepth = 32
 
-// DecodeObject reads a JSON object and keeps its members as they are: they are
-// parts of b. Repeated member names, trailing bytes and deep nesting are refused:
-// parsers disagree about them.
-func DecodeObject(b []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(b) {
+// Object is the members of a JSON object in their order, each with its value as
+// it was written. It is made for a handful of them.
+type Object []Member
+
+// Member of an Object. Value is JSON.
+type Member struct{ Name, Value string }
+
+// ParseObject reads a JSON object. Its members are parts of text. Repeated member
+// names, trailing bytes and deep nesting are refused: parsers disagree about them.
+func ParseObject(text string) (Object, error) {
+	if !utf8.ValidString(text) {
 		return nil, errors.New("not valid UTF-8")
 	}
-	w := walker{text: b, names: string(b)}
+	w := walker{text: text}
 	if w.next() != '{' {
-		if json.Valid(b) {
+		if json.Valid([]byte(text)) {
 			return nil, errors.New("not a JSON object")
 		}
 		return nil, errSyntax
 	}
-	members, err := w.object(0)
+	members, err := w.object(make(Object, 0, usualMembers), 0)
 	if err != nil {
 		return nil, err
 	}
-	if w.next(); w.at < len(b) {
+	if w.next(); w.at < len(text) {
 		return nil, errSyntax
 	}
 	return members, nil
+}
+
+// usualMembers is what a token response and the claims of an ID token have.
+const usualMembers = 16
+
+// DecodeObject is ParseObject for who wants a map.
+func DecodeObject(b []byte) (map[string]json.RawMessage, error) {
+	o, err := ParseObject(string(b))
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[string]json.RawMessage, len(o))
+	for _, member := range o {
+		m[member.Name] = json.RawMessage(member.Value)
+	}
+	return m, nil
+}
+
+// Get returns the value of a member; "" is no JSON and means that there is none.
+func (o Object) Get(name string) string {
+	if i := o.find(name); i >= 0 {
+		return o[i].Value
+	}
+	return ""
+}
+
+// Set gives a member its value.
+func (o *Object) Set(name, value string) {
+	if i := o.find(name); i >= 0 {
+		(*o)[i].Value = value
+		return
+	}
+	*o = append(*o, Member{name, value})
+}
+
+// Delete takes a member out.
+func (o *Object) Delete(name string) {
+	*o = slices.DeleteFunc(*o, func(m Member) bool { return m.Name == name })
+}
+
+func (o Object) find(name string) int {
+	return slices.IndexFunc(o, func(m Member) bool { return m.Name == name })
+}
+
+// MarshalJSON implements json.Marshaler. Members stand as they are.
+func (o Object) MarshalJSON() ([]byte, error) {
+	size := 2
+	for _, m := range o {
+		size += len(m.Name) + len(m.Value) + 4
+	}
+	b := append(make([]byte, 0, size), '{')
+	for i, m := range o {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(AppendQuoted(b, m.Name), ':'), m.Value...)
+	}
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *Object) UnmarshalJSON(b []byte) (err error) {
+	*o, err = ParseObject(string(b))
+	return err
 }
 
 var errSyntax = errors.New("not valid JSON, or bytes after its end")
@@ -42,9 +111,8 @@ var errSyntax = errors.New("not valid JSON, or bytes after its end")
 // walker walks through JSON once. Strings without escapes and what holds values
 // together are judged here, all other literals by encoding/json.
 type walker struct {
-	text  []byte
-	names string // the same: names are parts of it
-	at    int
+	text string
+	at   int
 }
 
 // next skips white space and looks at what comes: 0 behind the last byte, which
@@ -70,19 +138,19 @@ func (w *walker) take(c byte) bool {
 	return ok
 }
 
-// object walks through an object, whose members it returns.
-func (w *walker) object(depth int) (map[string]json.RawMessage, error) {
-	members := map[string]json.RawMessage{}
+// object walks through an object and adds its members to those in members.
+func (w *walker) object(members Object, depth int) (Object, error) {
 	w.at++
 	if w.take('}') {
 		return members, nil
 	}
+	var names names
 	for {
 		name, err := w.name()
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := members[name]; ok {
+		if !names.add(members, name) {
 			return nil, errors.New("a member is repeated")
 		}
 		w.next()
@@ -90,7 +158,7 @@ func (w *walker) object(depth int) (map[string]json.RawMessage, error) {
 		if err := w.value(depth + 1); err != nil {
 			return nil, err
 		}
-		members[name] = w.text[start:w.at:w.at]
+		members = append(members, Member{name, w.text[start:w.at]})
 		if w.take('}') {
 			return members, nil
 		}
@@ -98,6 +166,25 @@ func (w *walker) object(depth int) (map[string]json.RawMessage, error) {
 			return nil, errSyntax
 		}
 	}
+}
+
+// names tells of a name whether it was there before. Few are looked through; of
+// many there is a set, since an object may be as long as its sender likes.
+type names map[string]struct{}
+
+func (n *names) add(before Object, name string) (isNew bool) {
+	if len(before) <= usualMembers {
+		return before.find(name) < 0
+	}
+	if *n == nil {
+		*n = make(names, 2*len(before))
+		for _, m := range before {
+			(*n)[m.Name] = struct{}{}
+		}
+	}
+	_, known := (*n)[name]
+	(*n)[name] = struct{}{}
+	return !known
 }
 
 // name passes a member's name and the colon.
@@ -109,10 +196,7 @@ func (w *walker) name() (string, error) {
 	if err := w.quoted(); err != nil {
 		return "", err
 	}
-	name := w.names[start+1 : w.at-1]
-	if strings.IndexByte(name, '\\') >= 0 {
-		name = Unquote(w.text[start:w.at])
-	}
+	name := Unquote(w.text[start:w.at])
 	if !w.take(':') {
 		return "", errSyntax
 	}
@@ -125,7 +209,7 @@ func (w *walker) value(depth int) error {
 	}
 	switch w.next() {
 	case '{':
-		_, err := w.object(depth)
+		_, err := w.object(nil, depth)
 		return err
 	case '[':
 		return w.array(depth)
@@ -161,7 +245,7 @@ func (w *walker) quoted() error {
 		case c == '"':
 			text := w.text[w.at : i+1]
 			w.at = i + 1
-			if escapes && !json.Valid(text) {
+			if escapes && !json.Valid([]byte(text)) {
 				return errSyntax
 			}
 			return nil
@@ -181,38 +265,43 @@ func (w *walker) literal() error {
 	for w.at < len(w.text) && !isSpace(w.text[w.at]) && !strings.ContainsRune(",]}", rune(w.text[w.at])) {
 		w.at++
 	}
-	if !json.Valid(w.text[start:w.at]) {
+	if !json.Valid([]byte(w.text[start:w.at])) {
 		return errSyntax
 	}
 	return nil
 }
 
 // Unquote is the content of a valid JSON string, and "" for anything else. Most
-// strings hold no escapes and are not decoded.
-func Unquote(v json.RawMessage) string {
-	if len(v) >= 2 && v[0] == '"' && bytes.IndexByte(v, '\\') < 0 {
-		return string(v[1 : len(v)-1])
+// strings hold no escapes and are not decoded: the content is a part of v.
+func Unquote(v string) string {
+	if len(v) >= 2 && v[0] == '"' && strings.IndexByte(v, '\\') < 0 {
+		return v[1 : len(v)-1]
 	}
 	var s string
-	if json.Unmarshal(v, &s) != nil {
+	if json.Unmarshal([]byte(v), &s) != nil {
 		return ""
 	}
 	return s
 }
 
-// Quote is s as a JSON string.
-func Quote(s string) json.RawMessage { return AppendQuoted(make([]byte, 0, len(s)+2), s) }
+// Quote is s as a JSON string. Most strings need no escapes.
+func Quote(s string) string {
+	if plain(s) {
+		return `"` + s + `"`
+	}
+	quoted, err := json.Marshal(s)
+	if err != nil { // never: any string can be written
+		return `""`
+	}
+	return string(quoted)
+}
 
-// AppendQuoted appends s as a JSON string. Most strings need no escapes.
+// AppendQuoted appends s as a JSON string.
 func AppendQuoted(b []byte, s string) []byte {
 	if plain(s) {
 		return append(append(append(b, '"'), s...), '"')
 	}
-	quoted, err := json.Marshal(s)
-	if err != nil {
-		return append(b, '"', '"')
-	}
-	return append(b, quoted...)
+	return append(b, Quote(s)...)
 }
 
 // plain tells whether encoding/json writes s as it is, also for HTML.
@@ -223,22 +312,4 @@ func plain(s string) bool {
 		}
 	}
 	return true
-}
-
-// EncodeObject writes members as they are, sorted by name.
-func EncodeObject(members map[string]json.RawMessage) []byte {
-	size, names := 2, make([]string, 0, len(members))
-	for name, v := range members {
-		size += len(name) + len(v) + 4
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	b := append(make([]byte, 0, size), '{')
-	for i, name := range names {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(append(AppendQuoted(b, name), ':'), members[name]...)
-	}
-	return append(b, '}')
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -39,11 +40,46 @@ func FuzzDecodeObject(f *testing.F) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q: %s", b, diff)
 		}
-		again, err := oauth.DecodeObject(oauth.EncodeObject(got))
-		if diff := cmp.Diff(want, again); err != nil || diff != "" {
+		var o oauth.Object
+		if err := json.Unmarshal(b, &o); err != nil {
+			t.Errorf("%q as an Object: %v", b, err)
+		}
+		again, err := json.Marshal(o)
+		if err != nil {
+			t.Errorf("encoding %q: %v", b, err)
+		}
+		before, _ := reference(compact(t, b))
+		after, err := reference(again)
+		if diff := cmp.Diff(before, after); err != nil || diff != "" {
 			t.Errorf("encoded and decoded again: %v %s", err, diff)
 		}
 	})
+}
+
+func compact(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Compact(&out, b); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// A member may be named like another one far away, and there may be many.
+func TestParseObject_repeatedAmongMany(t *testing.T) {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, `,"m%d":%d`, i, i)
+	}
+	many := b.String()[1:]
+	if o, err := oauth.ParseObject("{" + many + "}"); err != nil || len(o) != 1000 || o.Get("m999") != "999" {
+		t.Errorf("%d members, %v", len(o), err)
+	}
+	for _, name := range []string{"m0", "m17", "m999"} {
+		if _, err := oauth.ParseObject("{" + many + `,"` + name + `":1}`); err == nil {
+			t.Errorf("%s is there twice", name)
+		}
+	}
 }
 
 // reference is DecodeObject by the tokens of encoding/json.
@@ -100,28 +136,31 @@ func referenceValue(d *json.Decoder, depth int) error {
 func TestQuote(t *testing.T) {
 	for _, s := range []string{"", "plain", `a"b`, `a\b`, "<&>", "\x00\x1f\x7f", "é\u2028", "\xff"} {
 		want, err := json.Marshal(s)
-		if got := oauth.Quote(s); err != nil || !bytes.Equal(got, want) {
+		if got := oauth.Quote(s); err != nil || got != string(want) {
 			t.Errorf("Quote(%q) = %s, want %s", s, got, want)
 		}
 		var content string
-		if err := json.Unmarshal(want, &content); err != nil || oauth.Unquote(want) != content {
-			t.Errorf("Unquote(%s) = %q, want %q", want, oauth.Unquote(want), content)
+		if err := json.Unmarshal(want, &content); err != nil || oauth.Unquote(string(want)) != content {
+			t.Errorf("Unquote(%s) = %q, want %q", want, oauth.Unquote(string(want)), content)
 		}
 	}
 	for _, no := range []string{"", "1", "null", "{}", `["a"]`} {
-		if got := oauth.Unquote(json.RawMessage(no)); got != "" {
+		if got := oauth.Unquote(no); got != "" {
 			t.Errorf("Unquote(%s) = %q", no, got)
 		}
 	}
 }
 
-func BenchmarkDecodeObject(b *testing.B) {
+func BenchmarkParseObject(b *testing.B) {
 	text := []byte(`{"access_token":"` + strings.Repeat("a", 120) + `","expires_in":3599,"id_token":"` + strings.Repeat("b", 900) + `","refresh_token":"` + strings.Repeat("c", 100) + `","scope":"openid profile","token_type":"Bearer"}`)
-	for name, decode := range map[string]func([]byte) (map[string]json.RawMessage, error){"walker": oauth.DecodeObject, "tokens": reference} {
+	for name, decode := range map[string]func() error{
+		"ParseObject": func() error { _, err := oauth.ParseObject(string(text)); return err },
+		"tokens":      func() error { _, err := reference(text); return err },
+	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := decode(text); err != nil {
+				if err := decode(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -129,13 +168,15 @@ func BenchmarkDecodeObject(b *testing.B) {
 	}
 }
 
-func BenchmarkEncodeObject(b *testing.B) {
-	members := map[string]json.RawMessage{}
+func BenchmarkObject_MarshalJSON(b *testing.B) {
+	var o oauth.Object
 	for _, name := range []string{"access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"} {
-		members[name] = oauth.Quote(strings.Repeat("a", 200))
+		o.Set(name, oauth.Quote(strings.Repeat("a", 200)))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		oauth.EncodeObject(members)
+		if _, err := o.MarshalJSON(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

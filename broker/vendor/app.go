@@ -177,10 +177,10 @@ func (e Endpoint) judgeApp(a answer, m AppMetadata, before *App, now time.Time) 
 // takeExpiry reads client_secret_expires_at: seconds, 0 for never. Some vendors
 // write the number as a string.
 func (app *App) takeExpiry(v json.RawMessage) error {
-	if len(v) == 0 || isNull(v) {
+	if len(v) == 0 || isNull(string(v)) {
 		return nil
 	}
-	seconds, err := strconv.ParseInt(text(v), 10, 64)
+	seconds, err := strconv.ParseInt(text(string(v)), 10, 64)
 	if err != nil || seconds < 0 || seconds > maxExpiry {
 		return failed(OutcomeMalformed, "client_secret_expires_at of the vendor's registration answer is not a time")
 	}
@@ -195,7 +195,7 @@ func (app *App) takeExpiry(v json.RawMessage) error {
 // member is something else.
 func take(members map[string]json.RawMessage, name string, to *string) bool {
 	v, ok := members[name]
-	return !ok || isNull(v) || json.Unmarshal(v, to) == nil
+	return !ok || isNull(string(v)) || json.Unmarshal(v, to) == nil
 }
 
 // sameOrigin compares scheme, host and port.

@@ -9,57 +9,54 @@ import (
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 )
 
-// decodeObject reads a token response strictly.
-func decodeObject(b []byte) (map[string]json.RawMessage, error) { return oauth.DecodeObject(b) }
-
 // at follows a dotted path; ok is false where something is missing on the way.
-func at(m map[string]json.RawMessage, path string) (json.RawMessage, bool) {
+func at(o oauth.Object, path string) (value string, ok bool) {
 	name, rest, deeper := strings.Cut(path, ".")
-	v, ok := m[name]
-	if !ok || !deeper {
-		return v, ok && !isNull(v)
+	v := o.Get(name)
+	if !deeper {
+		return v, v != "" && !isNull(v)
 	}
-	var next map[string]json.RawMessage
-	if err := json.Unmarshal(v, &next); err != nil {
-		return nil, false
+	next, err := oauth.ParseObject(v)
+	if err != nil {
+		return "", false
 	}
 	return at(next, rest)
 }
 
 // replaceAt replaces the value at a dotted path, where there is one.
-func replaceAt(m map[string]json.RawMessage, path string, v json.RawMessage) error {
+func replaceAt(o *oauth.Object, path, v string) error {
 	name, rest, deeper := strings.Cut(path, ".")
-	old, ok := m[name]
-	if !ok {
+	old := o.Get(name)
+	if old == "" {
 		return nil
 	}
 	if !deeper {
-		m[name] = v
+		o.Set(name, v)
 		return nil
 	}
-	var next map[string]json.RawMessage
-	if err := json.Unmarshal(old, &next); err != nil || next == nil {
+	next, err := oauth.ParseObject(old)
+	if err != nil {
 		return nil //nolint:nilerr // no object, so nothing stands at the path
 	}
-	if err := replaceAt(next, rest, v); err != nil {
+	if err := replaceAt(&next, rest, v); err != nil {
 		return err
 	}
-	changed, err := json.Marshal(next)
-	m[name] = changed
+	changed, err := next.MarshalJSON()
+	o.Set(name, string(changed))
 	return err
 }
 
-func isNull(v json.RawMessage) bool { return string(v) == "null" }
+func isNull(v string) bool { return v == "null" }
 
 // text is the value as text: a string's content, or the literal itself.
-func text(v json.RawMessage) string {
-	if len(v) > 0 && v[0] == '"' {
+func text(v string) string {
+	if strings.HasPrefix(v, `"`) {
 		return oauth.Unquote(v)
 	}
-	return string(v)
+	return v
 }
 
-func quoted(s string) json.RawMessage { return oauth.Quote(s) }
+func quoted(s string) json.RawMessage { return json.RawMessage(oauth.Quote(s)) }
 
 // encoded writes a string or a list of strings, which cannot fail.
 func encoded(v any) json.RawMessage {

@@ -73,11 +73,11 @@ func (t *idToken) readHeader(segment string) error {
 		return fmt.Errorf("the id_token has no readable header: %w", err)
 	}
 	for _, name := range []string{"crit", "jku", "x5u", "jwk", "x5c", "zip"} {
-		if _, ok := header[name]; ok {
+		if header.Get(name) != "" {
 			return errors.New("the id_token's header holds " + name + ", which is not accepted")
 		}
 	}
-	t.algorithm = oauth.Unquote(header["alg"])
+	t.algorithm = oauth.Unquote(header.Get("alg"))
 	if t.keyID, err = stringOf(header, "kid"); err != nil {
 		return fmt.Errorf("the id_token has no readable header: %w", err)
 	}
@@ -123,12 +123,12 @@ func (c *claims) read(segment string) error {
 
 // object reads one segment of a JWT strictly: parsers disagree about repeated
 // members.
-func object(segment string) (map[string]json.RawMessage, error) {
+func object(segment string) (oauth.Object, error) {
 	b, err := decodeBase64(segment)
 	if err != nil {
 		return nil, err
 	}
-	return oauth.DecodeObject(b)
+	return oauth.ParseObject(string(b))
 }
 
 // decodeBase64 reads base64url as there is one way to write it (RFC 7515 section
@@ -143,8 +143,8 @@ func decodeBase64(s string) ([]byte, error) {
 	return b, nil
 }
 
-func stringOf(m map[string]json.RawMessage, name string) (string, error) {
-	v := m[name]
+func stringOf(m oauth.Object, name string) (string, error) {
+	v := m.Get(name)
 	switch {
 	case len(v) == 0 || isNull(v):
 		return "", nil
@@ -155,22 +155,22 @@ func stringOf(m map[string]json.RawMessage, name string) (string, error) {
 }
 
 // listOf reads a member that is a string or a list of them.
-func listOf(m map[string]json.RawMessage, name string) (list []string, err error) {
-	v := m[name]
+func listOf(m oauth.Object, name string) (list []string, err error) {
+	v := m.Get(name)
 	switch {
 	case len(v) == 0:
 		return nil, nil
 	case v[0] == '"':
 		return []string{oauth.Unquote(v)}, nil
-	case json.Unmarshal(v, &list) != nil:
+	case json.Unmarshal([]byte(v), &list) != nil:
 		return nil, errors.New(name + " is neither a string nor a list of strings")
 	}
 	return list, nil
 }
 
 // timeOf reads a NumericDate (RFC 7519 section 2), some vendors' in quotes.
-func timeOf(m map[string]json.RawMessage, name string) (int64, error) {
-	v := m[name]
+func timeOf(m oauth.Object, name string) (int64, error) {
+	v := m.Get(name)
 	if len(v) == 0 || isNull(v) {
 		return 0, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -140,11 +141,11 @@ func registrationError(a answer, now time.Time) *Error {
 // errorCode is the error code of an answer, in brackets; empty where it is none
 // that a standard has. Nothing else of the vendor's text goes further.
 func errorCode(body []byte) string {
-	members, err := decodeObject(body)
+	members, err := oauth.DecodeObject(body)
 	if err != nil {
 		return ""
 	}
-	switch code := text(members["error"]); code {
+	switch code := text(string(members["error"])); code {
 	case "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", // RFC 7591
 		"invalid_request", "invalid_client", "invalid_scope", "unauthorized_client", "access_denied", "server_error", // RFC 6749
 		"invalid_token", "insufficient_scope": // RFC 6750
@@ -177,7 +178,7 @@ func judgeRegistration(a answer, redirectURI string, now time.Time) (*Registrati
 // jsonObject is an answer's members, where it is JSON and says so.
 func jsonObject(a answer) (map[string]json.RawMessage, error) {
 	mt, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	members, jsonErr := decodeObject(a.body)
+	members, jsonErr := oauth.DecodeObject(a.body)
 	if err != nil || jsonErr != nil || mt != "application/json" && !strings.HasSuffix(mt, "+json") {
 		return nil, failed(OutcomeMalformed, "the vendor's registration answer is not a JSON object")
 	}

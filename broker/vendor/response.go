@@ -23,7 +23,7 @@ import (
 // wrote it; where the vendor keeps a standard member elsewhere, a copy stands at
 // the standard place.
 type Tokens struct {
-	Members map[string]json.RawMessage
+	Members oauth.Object
 	// AccessToken and RefreshToken repeat members; RefreshToken is empty where
 	// there is none.
 	AccessToken  secret.Text
@@ -69,7 +69,7 @@ func (e Endpoint) parse(a answer, now time.Time) (*Tokens, error) {
 	return e.tokens(members)
 }
 
-func (e Endpoint) decode(a answer) (map[string]json.RawMessage, error) {
+func (e Endpoint) decode(a answer) (oauth.Object, error) {
 	format := e.Vendor.TokenResponse.Format
 	if format == runtimeconfig.FormatByContentType {
 		format = runtimeconfig.FormatJSON
@@ -81,26 +81,26 @@ func (e Endpoint) decode(a answer) (map[string]json.RawMessage, error) {
 	if format == runtimeconfig.FormatForm {
 		return decodeForm(string(a.body))
 	}
-	return decodeObject(a.body)
+	return oauth.ParseObject(string(a.body))
 }
 
-func decodeForm(s string) (map[string]json.RawMessage, error) {
+func decodeForm(s string) (oauth.Object, error) {
 	q, err := url.ParseQuery(s)
 	if err != nil {
 		return nil, errors.New("not form encoding")
 	}
-	m := make(map[string]json.RawMessage, len(q))
+	o := make(oauth.Object, 0, len(q))
 	for name, all := range q {
 		if len(all) != 1 {
 			return nil, errors.New("a member is repeated")
 		}
-		m[name] = quoted(all[0])
+		o = append(o, oauth.Member{Name: name, Value: oauth.Quote(all[0])})
 	}
-	return m, nil
+	return o, nil
 }
 
 // errorCode finds an OAuth error, also inside a 200.
-func (e Endpoint) errorCode(status int, m map[string]json.RawMessage) (code string, isError bool) {
+func (e Endpoint) errorCode(status int, m oauth.Object) (code string, isError bool) {
 	r := e.Vendor.TokenResponse
 	if r.ErrorPath != "" {
 		if v, ok := at(m, r.ErrorPath); ok && text(v) == r.ErrorEquals {
@@ -110,16 +110,16 @@ func (e Endpoint) errorCode(status int, m map[string]json.RawMessage) (code stri
 			isError = true
 		}
 	}
-	if v, ok := m["error"]; ok && !isNull(v) {
+	if v := m.Get("error"); v != "" && !isNull(v) {
 		return text(v), true
 	}
 	return "", isError || status < 200 || status > 299
 }
 
-func (e Endpoint) tokens(m map[string]json.RawMessage) (*Tokens, error) {
+func (e Endpoint) tokens(members oauth.Object) (t *Tokens, err error) {
+	t = &Tokens{Members: members}
+	m := &t.Members
 	e.lift(m)
-	t := &Tokens{Members: m}
-	var err error
 	if t.AccessToken, err = token(m, "access_token"); err != nil {
 		return nil, err
 	}
@@ -142,50 +142,50 @@ func (e Endpoint) tokens(m map[string]json.RawMessage) (*Tokens, error) {
 
 // lift copies standard members from the vendor's places to the standard ones.
 // All are read before one is written: a place may lie inside a standard member.
-func (e Endpoint) lift(m map[string]json.RawMessage) {
-	found := map[string]json.RawMessage{}
+func (e Endpoint) lift(m *oauth.Object) {
+	found := map[string]string{}
 	for standard, path := range e.Vendor.TokenResponse.Paths {
-		if v, ok := at(m, path); ok {
+		if v, ok := at(*m, path); ok {
 			found[standard] = v
 		}
 	}
 	for standard := range e.Vendor.TokenResponse.Paths {
 		if v, ok := found[standard]; ok {
-			m[standard] = v
+			m.Set(standard, v)
 		} else {
-			delete(m, standard)
+			m.Delete(standard)
 		}
 	}
 }
 
 // SetRefreshToken puts a refresh token into a token response, also where this
 // vendor keeps its own, so that the vendor's stands nowhere.
-func (e Endpoint) SetRefreshToken(m map[string]json.RawMessage, token string) error {
+func (e Endpoint) SetRefreshToken(m *oauth.Object, token string) error {
 	if path := e.Vendor.TokenResponse.Paths["refresh_token"]; path != "" {
-		if err := replaceAt(m, path, quoted(token)); err != nil {
+		if err := replaceAt(m, path, oauth.Quote(token)); err != nil {
 			return fmt.Errorf("replacing the refresh token: %w", err)
 		}
 	}
-	m["refresh_token"] = quoted(token)
+	m.Set("refresh_token", oauth.Quote(token))
 	return nil
 }
 
 // DropRefreshToken takes the refresh token out, wherever this vendor keeps it.
-func (e Endpoint) DropRefreshToken(m map[string]json.RawMessage) error {
+func (e Endpoint) DropRefreshToken(m *oauth.Object) error {
 	if path := e.Vendor.TokenResponse.Paths["refresh_token"]; path != "" {
-		if err := replaceAt(m, path, json.RawMessage("null")); err != nil {
+		if err := replaceAt(m, path, "null"); err != nil {
 			return fmt.Errorf("dropping the refresh token: %w", err)
 		}
 	}
-	delete(m, "refresh_token")
+	m.Delete("refresh_token")
 	return nil
 }
 
 // token reads a member that must be a printable string; null and absent are the same.
-func token(m map[string]json.RawMessage, name string) (secret.Text, error) {
-	v, ok := m[name]
-	if !ok || isNull(v) {
-		delete(m, name)
+func token(m *oauth.Object, name string) (secret.Text, error) {
+	v := m.Get(name)
+	if v == "" || isNull(v) {
+		m.Delete(name)
 		return secret.Text{}, nil
 	}
 	s := oauth.Unquote(v)
@@ -201,11 +201,11 @@ func token(m map[string]json.RawMessage, name string) (secret.Text, error) {
 }
 
 // checkType checks token_type (RFC 6749 section 5.1).
-func (e Endpoint) checkType(m map[string]json.RawMessage) error {
-	v, ok := m["token_type"]
-	if !ok || isNull(v) {
+func (e Endpoint) checkType(m *oauth.Object) error {
+	v := m.Get("token_type")
+	if v == "" || isNull(v) {
 		if e.Vendor.TokenResponse.TokenTypeOptional {
-			m["token_type"] = quoted("Bearer")
+			m.Set("token_type", `"Bearer"`)
 			return nil
 		}
 		return failed(OutcomeMalformed, "the vendor's token response has no token_type; set tokenResponse.tokenType: Optional if that is how this vendor answers")
@@ -219,9 +219,9 @@ func (e Endpoint) checkType(m map[string]json.RawMessage) error {
 
 // fixExpiry turns expires_in into whole seconds. Zero, negative and unreadable
 // mean unknown, and the member goes: nothing is invented in its place.
-func (e Endpoint) fixExpiry(m map[string]json.RawMessage) {
-	v, ok := m["expires_in"]
-	if !ok {
+func (e Endpoint) fixExpiry(m *oauth.Object) {
+	v := m.Get("expires_in")
+	if v == "" {
 		return
 	}
 	seconds, err := strconv.ParseFloat(text(v), 64)
@@ -229,25 +229,25 @@ func (e Endpoint) fixExpiry(m map[string]json.RawMessage) {
 		seconds /= 1000
 	}
 	if err != nil || !(seconds >= 1) { // also NaN
-		delete(m, "expires_in")
+		m.Delete("expires_in")
 		return
 	}
-	m["expires_in"] = json.RawMessage(strconv.FormatInt(int64(min(seconds, maxExpiresIn)), 10))
+	m.Set("expires_in", strconv.FormatInt(int64(min(seconds, maxExpiresIn)), 10))
 }
 
 // readScope reads the granted scopes and writes them with spaces. What the
 // vendor does not tell is not filled in.
 func (e Endpoint) readScope(t *Tokens) {
-	v, ok := t.Members["scope"]
-	if !ok || isNull(v) {
+	v := t.Members.Get("scope")
+	if v == "" || isNull(v) {
 		return
 	}
 	var list []string
-	if v[0] == '"' || json.Unmarshal(v, &list) != nil {
+	if v[0] == '"' || json.Unmarshal([]byte(v), &list) != nil {
 		list = strings.FieldsFunc(text(v), func(r rune) bool {
 			return r == ' ' || string(r) == e.Vendor.TokenResponse.ScopeSeparator
 		})
 	}
 	t.Scope, t.HasScope = list, true
-	t.Members["scope"] = quoted(strings.Join(list, " "))
+	t.Members.Set("scope", oauth.Quote(strings.Join(list, " ")))
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -64,13 +65,13 @@ func TestParse_tokens(t *testing.T) {
 			scope = strings.Join(got.Scope, " ")
 		}
 		expires := "-"
-		if v, ok := got.Members["expires_in"]; ok {
-			expires = string(v)
+		if v := got.Members.Get("expires_in"); v != "" {
+			expires = v
 		}
 		if s := got.AccessToken.Reveal() + " " + got.RefreshToken.Reveal() + " " + scope + " " + expires; s != c.want {
 			t.Errorf("%s: %q, want %q", name, s, c.want)
 		}
-		if name == "nested" && string(got.Members["ok"]) != "true" {
+		if name == "nested" && got.Members.Get("ok") != "true" {
 			t.Errorf("%s: a member is lost", name)
 		}
 	}
@@ -136,14 +137,14 @@ func TestFixExpiry(t *testing.T) {
 	for v, want := range map[string]string{
 		"3600": "3600", `"3600"`: "3600", "3600.9": "3600", "1": "1", "0.5": "", "0": "", "-1": "", "1e18": "315360000", `"Inf"`: "315360000", `"NaN"`: "", "null": "", `"soon"`: "", "{}": "", "true": "", "1e999": "",
 	} {
-		m := map[string]json.RawMessage{"expires_in": json.RawMessage(v)}
-		shaped(runtimeconfig.TokenResponse{}).fixExpiry(m)
-		if got := string(m["expires_in"]); got != want {
+		m := oauth.Object{{Name: "expires_in", Value: v}}
+		shaped(runtimeconfig.TokenResponse{}).fixExpiry(&m)
+		if got := m.Get("expires_in"); got != want {
 			t.Errorf("expires_in %s became %q, want %q", v, got, want)
 		}
 	}
-	m := map[string]json.RawMessage{}
-	if shaped(runtimeconfig.TokenResponse{}).fixExpiry(m); len(m) != 0 {
+	var m oauth.Object
+	if shaped(runtimeconfig.TokenResponse{}).fixExpiry(&m); len(m) != 0 {
 		t.Error("an absent expires_in was made up")
 	}
 }
