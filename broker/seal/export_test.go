@@ -3,4 +3,4 @@
 package seal
 
 // ReadContent lets tests read content that no key sealed.
-func ReadContent(text string, c Content) error { return readContent(text, c) }
+func ReadContent(text string, c Content) error { return new(Fields).read(text, c) }

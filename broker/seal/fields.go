@@ -20,8 +20,8 @@ import (
 // is missing leaves its field as it is, one that nobody names is passed over.
 type Content interface{ Fields(f *Fields) }
 
-// usualMembers is what most objects have.
-const usualMembers = 16
+// usualMembers is what most objects have, with those inside.
+const usualMembers = 24
 
 // Fields writes or reads the members of one JSON object.
 type Fields struct {
@@ -35,21 +35,21 @@ type Fields struct {
 
 type member struct{ name, value string }
 
-// appendContent writes c as a JSON object after b.
-func appendContent(b []byte, c Content) []byte {
-	f := Fields{out: append(b, '{')}
-	c.Fields(&f)
+// write appends c as a JSON object to b.
+func (f *Fields) write(b []byte, c Content) []byte {
+	f.out = append(b, '{')
+	c.Fields(f)
 	return append(f.out, '}')
 }
 
-// readContent reads an object that appendContent or encoding/json wrote. Its
-// strings are parts of text.
-func readContent(text string, c Content) error {
-	f := Fields{reading: true, members: make([]member, 0, usualMembers)}
+// read reads an object that write or encoding/json wrote. Its strings are parts
+// of text.
+func (f *Fields) read(text string, c Content) error {
+	f.reading = true
 	if !f.split(text) {
 		return ErrMalformed
 	}
-	if c.Fields(&f); f.bad {
+	if c.Fields(f); f.bad {
 		return ErrMalformed
 	}
 	return nil

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
@@ -72,13 +73,15 @@ type Ring struct {
 	flow, grant []key
 	outline     keyring.Ring // without secrets
 	now         func() time.Time
+	scratch     *sync.Pool
 }
 
 type key struct {
 	id       string
 	sealFrom time.Time
 	aead     map[Purpose]cipher.AEAD
-	state    []byte
+	// macs are HMACs under the key of states, which cost more to make than to use.
+	macs *sync.Pool
 	// stateHeader begins every state that the key signs.
 	stateHeader string
 	secret      []byte
@@ -94,7 +97,7 @@ func NewRing(r keyring.Ring, now func() time.Time) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{flow: flow, grant: grant, outline: r.Outline(), now: now}, nil
+	return &Ring{flow: flow, grant: grant, outline: r.Outline(), now: now, scratch: newScratch()}, nil
 }
 
 func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
@@ -124,9 +127,11 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 		if d.secret, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+secretLabel, 32); err != nil {
 			return nil, fmt.Errorf("deriving key: %w", err)
 		}
-		if d.state, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+stateLabel, 32); err != nil {
+		state, err := hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+stateLabel, 32)
+		if err != nil {
 			return nil, fmt.Errorf("deriving key: %w", err)
 		}
+		d.macs = &sync.Pool{New: func() any { return hmac.New(sha256.New, state) }}
 		out = append(out, d)
 	}
 	return out, nil
@@ -162,31 +167,30 @@ func (r *Ring) list(p Purpose) []key {
 }
 
 // sealing picks the key that seals now.
-func sealing(keys []key, now time.Time) key {
-	return keys[keyring.SealingAt(len(keys), func(i int) time.Time { return keys[i].sealFrom }, now)]
+func sealing(keys []key, now time.Time) *key {
+	return &keys[keyring.SealingAt(len(keys), func(i int) time.Time { return keys[i].sealFrom }, now)]
 }
 
-func find(keys []key, id string) (key, bool) {
-	for _, k := range keys {
-		if k.id == id {
-			return k, true
+func find(keys []key, id string) (*key, bool) {
+	for i := range keys {
+		if keys[i].id == id {
+			return &keys[i], true
 		}
 	}
-	return key{}, false
+	return nil, false
 }
 
 // expiryBytes is the length of the expiry before the content.
 const expiryBytes = 8
 
-// usualBytes is what most sealed contents fit into, with nonce and tag.
-const usualBytes = 768
-
 // Seal seals v until expires. context is bound to it: Open must give the same.
 // What is sealed is v as JSON; a Content is spared reflection.
 func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string, error) {
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, usualBytes), uint64(max(expires.Unix(), 0)))
+	w := r.borrow()
+	defer r.release(w)
+	plain := binary.BigEndian.AppendUint64(w.bytes[:0], uint64(max(expires.Unix(), 0)))
 	if c, ok := v.(Content); ok {
-		plain = appendContent(plain, c)
+		plain = w.fields.write(plain, c)
 	} else {
 		body, err := json.Marshal(v)
 		if err != nil {
@@ -197,6 +201,7 @@ func (r *Ring) Seal(p Purpose, expires time.Time, context string, v any) (string
 	k := sealing(r.list(p), r.now())
 	aead := k.aead[p]
 	sealed := aead.Seal(plain[:0], nil, plain, additional(p, k.id, context))
+	w.bytes = sealed
 	var out strings.Builder
 	out.Grow(len(p) + len(k.id) + 2 + base64.RawURLEncoding.EncodedLen(len(sealed)))
 	out.WriteString(string(p))
@@ -226,7 +231,10 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 	if !ok {
 		return ErrUnknownKey
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	w := r.borrow()
+	defer r.release(w)
+	raw, err := base64.RawURLEncoding.Strict().AppendDecode(w.bytes[:0], []byte(text))
+	w.bytes = raw
 	if err != nil || base64.RawURLEncoding.EncodedLen(len(raw)) != len(text) { // line breaks are passed over
 		return ErrMalformed
 	}
@@ -239,7 +247,7 @@ func (r *Ring) Open(p Purpose, sealed, context string, v any) error {
 		return ErrExpired
 	}
 	if c, ok := v.(Content); ok {
-		return readContent(string(plain[expiryBytes:]), c)
+		return w.fields.read(string(plain[expiryBytes:]), c)
 	}
 	if err := json.Unmarshal(plain[expiryBytes:], v); err != nil {
 		return ErrMalformed

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"strings"
 	"time"
 )
@@ -48,18 +49,23 @@ func stateHeader(keyID string) string {
 
 // SignState writes s as a JWT (HS256) of at most 256 bytes.
 func (r *Ring) SignState(s State) string {
-	claims := appendContent(make([]byte, 0, 128), &stateClaims{Vendor: s.Vendor, Expires: s.Expires.Unix(), ID: s.ID})
+	w := r.borrow()
+	defer r.release(w)
+	claims := w.fields.write(make([]byte, 0, 128), &stateClaims{Vendor: s.Vendor, Expires: s.Expires.Unix(), ID: s.ID})
 	k := sealing(r.flow, r.now())
-	b := append(append(make([]byte, 0, 256), k.stateHeader...), '.')
+	b := append(append(w.bytes[:0], k.stateHeader...), '.')
 	b = base64.RawURLEncoding.AppendEncode(b, claims)
-	signature := k.signature(b)
-	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), signature))
+	var sum [sha256.Size]byte
+	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), k.signature(sum[:0], b)))
 }
 
-func (k *key) signature(signed []byte) []byte {
-	h := hmac.New(sha256.New, k.state)
+// signature appends the HMAC of signed to sum.
+func (k *key) signature(sum, signed []byte) []byte {
+	h := k.macs.Get().(hash.Hash) //nolint:forcetypeassert // the pool holds nothing else
+	defer k.macs.Put(h)
+	h.Reset()
 	h.Write(signed)
-	return h.Sum(nil)
+	return h.Sum(sum)
 }
 
 // VerifyState reads what SignState wrote.
@@ -70,7 +76,9 @@ func (r *Ring) VerifyState(token string) (State, error) {
 		return State{}, ErrMalformed
 	}
 	encoding := base64.RawURLEncoding.Strict()
-	shown, err := encoding.DecodeString(signature)
+	w := r.borrow()
+	defer r.release(w)
+	shown, err := encoding.AppendDecode(w.bytes[:0], []byte(signature))
 	if err != nil {
 		return State{}, ErrMalformed
 	}
@@ -79,19 +87,20 @@ func (r *Ring) VerifyState(token string) (State, error) {
 		if k.stateHeader != header {
 			continue
 		}
-		if !hmac.Equal(shown, k.signature([]byte(token[:len(header)+1+len(claims)]))) {
+		var sum [sha256.Size]byte
+		if !hmac.Equal(shown, k.signature(sum[:0], []byte(token[:len(header)+1+len(claims)]))) {
 			return State{}, ErrMalformed
 		}
-		return r.readState(claims, encoding)
+		return r.readState(w, claims, encoding)
 	}
 	return State{}, ErrMalformed
 }
 
 // readState reads claims whose signature is good.
-func (r *Ring) readState(claims string, encoding *base64.Encoding) (State, error) {
+func (r *Ring) readState(w *scratch, claims string, encoding *base64.Encoding) (State, error) {
 	var c stateClaims
-	b, err := encoding.DecodeString(claims)
-	if err != nil || readContent(string(b), &c) != nil || c.ID == "" || c.Vendor == "" || c.Expires == 0 {
+	b, err := encoding.AppendDecode(w.bytes[:0], []byte(claims))
+	if err != nil || w.fields.read(string(b), &c) != nil || c.ID == "" || c.Vendor == "" || c.Expires == 0 {
 		return State{}, ErrMalformed
 	}
 	s := State{ID: c.ID, Vendor: c.Vendor, Expires: time.Unix(c.Expires, 0)}
