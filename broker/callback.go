@@ -279,7 +279,7 @@ func captured(v *runtimeconfig.Vendor, p oauth.Params) map[string]string {
 // is SameSite=Lax and does not come along, so nothing is touched here: the
 // browser is sent on to the GET callback, where it does.
 func (s *Server) formPost(w http.ResponseWriter, r *request) error {
-	p, err := readForm(r)
+	p, err := s.readForm(r)
 	if err != nil {
 		return badRequest("The vendor's answer cannot be read.", err)
 	}

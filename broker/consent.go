@@ -154,7 +154,7 @@ func (s *Server) readConsent(w http.ResponseWriter, r *request) (*consentRequest
 	if err := http.NewCrossOriginProtection().Check(r.Request); err != nil {
 		return nil, forgedConsent(err)
 	}
-	p, err := readForm(r)
+	p, err := s.readForm(r)
 	if err != nil {
 		return nil, badRequest("The form cannot be read.", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oauthbroker/oauth-broker/broker/audit"
+	"github.com/oauthbroker/oauth-broker/broker/body"
 	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
@@ -119,6 +120,7 @@ type Server struct {
 	limiters limiters
 	// headers are those of every answer.
 	headers  http.Header
+	bodies   body.Buffers
 	draining atomic.Bool
 	// credentials tells the operator which of them vendors refuse.
 	credentials *credentialUse

@@ -3,12 +3,11 @@
 package broker
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 
+	"github.com/oauthbroker/oauth-broker/broker/body"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -16,14 +15,8 @@ import (
 // maxBody bounds a form.
 const maxBody = 64 << 10
 
-// usualBody bounds the memory that an announced length alone makes us take.
-const usualBody = 4 << 10
-
 // grantRefresh is the grant type of a refresh.
 const grantRefresh = "refresh_token"
-
-// errTooLong is a body over maxBody.
-var errTooLong = errors.New("the body is too long")
 
 // tokenRequest is a token request, read once and authenticated.
 type tokenRequest struct {
@@ -70,9 +63,9 @@ func (s *Server) openTokenRequest(r *request) (*tokenRequest, error) {
 	if r.URL.RawQuery != "" {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "parameters belong into the body, not into the address")
 	}
-	p, err := readForm(r)
+	p, err := s.readForm(r)
 	switch {
-	case errors.Is(err, errTooLong):
+	case errors.Is(err, body.ErrTooLong):
 		return nil, &oauth.Error{Code: oauth.InvalidRequest, Description: err.Error(), Status: http.StatusRequestEntityTooLarge}
 	case errors.Is(err, errNoForm):
 		return nil, &oauth.Error{Code: oauth.InvalidRequest, Description: err.Error(), Status: http.StatusUnsupportedMediaType}
@@ -109,18 +102,16 @@ func isForm(contentType string) bool {
 }
 
 // readForm strictly reads a form body. Its errors are fixed texts.
-func readForm(r *request) (oauth.Params, error) {
+func (s *Server) readForm(r *request) (oauth.Params, error) {
 	if !isForm(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
 		return oauth.Params{}, errNoForm
 	}
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0), usualBody)) + bytes.MinRead)
-	n, err := b.ReadFrom(io.LimitReader(r.Body, maxBody+1))
+	form, err := s.bodies.Read(r.Body, maxBody)
 	switch {
-	case n > maxBody:
-		return oauth.Params{}, errTooLong
+	case errors.Is(err, body.ErrTooLong):
+		return oauth.Params{}, err
 	case err != nil:
 		return oauth.Params{}, errors.New("the body broke off")
 	}
-	return oauth.ParseParams(b.String())
+	return oauth.ParseParams(form)
 }

@@ -32,7 +32,7 @@ func ParseObject(text string) (Object, error) {
 		}
 		return nil, errSyntax
 	}
-	members, err := w.object(make(Object, 0, usualMembers), 0)
+	members, err := w.object(make(Object, 0, min(1+strings.Count(text, ","), usualMembers)), 0)
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,10 @@
 package vendor
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -16,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/broker/body"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -31,6 +30,7 @@ type Client struct {
 	// host, it holds for each host.
 	Calls int
 
+	bodies     body.Buffers
 	transports cache[string, *http.Transport]
 	keys       cache[keysAt, *keySet]
 	gates      cache[string, *gate]
@@ -133,9 +133,6 @@ func (c *Client) tryRedeem(ctx context.Context, e Endpoint, r redemption) (*Resu
 	return &Result{Tokens: tokens, Subject: subject}, nil
 }
 
-// readAtOnce bounds the memory that an announced length alone makes us take.
-const readAtOnce = 16 << 10
-
 // do sends one request, never twice and never to another place, and reads at
 // most the configured number of bytes.
 func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
@@ -155,26 +152,24 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, &Error{Outcome: OutcomeUnavailable, Reason: transportReason(err), NotSent: !sent.Load()}
 	}
-	body, err := readBody(resp, int64(e.Vendor.Transport.MaxResponseBytes))
+	text, err := readBody(resp, &c.bodies, int64(e.Vendor.Transport.MaxResponseBytes))
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+	return answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
 }
 
 // readBody reads an answer to its end and closes it.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
+func readBody(resp *http.Response, buffers *body.Buffers, limit int64) (string, error) {
 	defer resp.Body.Close()
-	var body bytes.Buffer
-	body.Grow(int(min(max(resp.ContentLength, 0), readAtOnce)) + bytes.MinRead)
-	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	text, err := buffers.Read(resp.Body, limit)
 	switch {
-	case int64(body.Len()) > limit:
-		return nil, failed(OutcomeMalformed, "the vendor's answer is longer than transport.maxResponseBytes")
+	case errors.Is(err, body.ErrTooLong):
+		return "", failed(OutcomeMalformed, "the vendor's answer is longer than transport.maxResponseBytes")
 	case err != nil:
-		return nil, failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
+		return "", failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
 	}
-	return body.Bytes(), nil
+	return text, nil
 }
 
 // transportReason says in fixed words what went wrong, without URL or content.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
+	"github.com/oauthbroker/oauth-broker/broker/body"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -142,14 +143,14 @@ func (s *keySet) fetch(ctx context.Context, now time.Time) (*publicKeys, error) 
 	if err != nil {
 		return nil, failed(OutcomeUnavailable, transportReason(err))
 	}
-	body, err := readBody(resp, s.limit)
+	text, err := readBody(resp, &body.Buffers{}, s.limit)
 	switch {
 	case err != nil:
 		return nil, err
 	case resp.StatusCode != http.StatusOK:
 		return nil, failed(OutcomeUnavailable, "the vendor answered "+strconv.Itoa(resp.StatusCode))
 	}
-	keys, err := parseKeys(body)
+	keys, err := parseKeys([]byte(text))
 	if err != nil {
 		return nil, err
 	}

@@ -140,12 +140,12 @@ func registrationError(a answer, now time.Time) *Error {
 
 // errorCode is the error code of an answer, in brackets; empty where it is none
 // that a standard has. Nothing else of the vendor's text goes further.
-func errorCode(body []byte) string {
-	members, err := oauth.DecodeObject(body)
+func errorCode(body string) string {
+	members, err := oauth.ParseObject(body)
 	if err != nil {
 		return ""
 	}
-	switch code := text(string(members["error"])); code {
+	switch code := text(members.Get("error")); code {
 	case "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", // RFC 7591
 		"invalid_request", "invalid_client", "invalid_scope", "unauthorized_client", "access_denied", "server_error", // RFC 6749
 		"invalid_token", "insufficient_scope": // RFC 6750
@@ -172,13 +172,13 @@ func judgeRegistration(a answer, redirectURI string, now time.Time) (*Registrati
 			return nil, err
 		}
 	}
-	return &Registration{Status: a.status, Body: a.body}, nil
+	return &Registration{Status: a.status, Body: []byte(a.body)}, nil
 }
 
 // jsonObject is an answer's members, where it is JSON and says so.
 func jsonObject(a answer) (map[string]json.RawMessage, error) {
 	mt, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	members, jsonErr := oauth.DecodeObject(a.body)
+	members, jsonErr := oauth.DecodeObject([]byte(a.body))
 	if err != nil || jsonErr != nil || mt != "application/json" && !strings.HasSuffix(mt, "+json") {
 		return nil, failed(OutcomeMalformed, "the vendor's registration answer is not a JSON object")
 	}

@@ -38,7 +38,7 @@ type Tokens struct {
 type answer struct {
 	status int
 	header http.Header
-	body   []byte
+	body   string
 }
 
 // limits of members; longer ones are no tokens.
@@ -79,9 +79,9 @@ func (e Endpoint) decode(a answer) (oauth.Object, error) {
 		}
 	}
 	if format == runtimeconfig.FormatForm {
-		return decodeForm(string(a.body))
+		return decodeForm(a.body)
 	}
-	return oauth.ParseObject(string(a.body))
+	return oauth.ParseObject(a.body)
 }
 
 func decodeForm(s string) (oauth.Object, error) {

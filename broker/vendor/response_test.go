@@ -28,7 +28,7 @@ func shaped(r runtimeconfig.TokenResponse) Endpoint {
 }
 
 func answered(status int, contentType, body string) answer {
-	return answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: []byte(body)}
+	return answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 }
 
 func slackShape() runtimeconfig.TokenResponse {
@@ -78,7 +78,7 @@ func TestParse_tokens(t *testing.T) {
 }
 
 func TestParse_failures(t *testing.T) {
-	later := answer{status: 503, header: http.Header{"Retry-After": {"7"}}, body: []byte(`{"error":"busy"}`)}
+	later := answer{status: 503, header: http.Header{"Retry-After": {"7"}}, body: `{"error":"busy"}`}
 	for name, c := range map[string]struct {
 		shape  runtimeconfig.TokenResponse
 		answer answer

@@ -119,7 +119,7 @@ func (e Endpoint) judgeRevocation(a answer, now time.Time) error {
 	if slices.Contains(v.GoneStatus, a.status) {
 		return nil
 	}
-	members, err := oauth.ParseObject(string(a.body))
+	members, err := oauth.ParseObject(a.body)
 	if err == nil {
 		code, isError := e.errorCode(a.status, members)
 		if isError && code == "" && a.status < 300 {
@@ -159,10 +159,10 @@ func (c *Client) Introspect(ctx context.Context, e Endpoint, token secret.Text, 
 		if err != nil {
 			return nil, err
 		}
-		if _, err := oauth.DecodeObject(a.body); err != nil || a.status != http.StatusOK {
+		if _, err := oauth.ParseObject(a.body); err != nil || a.status != http.StatusOK {
 			return nil, statusError(a.status, a.header, c.Now())
 		}
-		body = a.body
+		body = json.RawMessage(a.body)
 		return nil, nil //nolint:nilnil // the answer is in body
 	})
 	return body, err
