@@ -2,8 +2,6 @@
 
 package seal
 
-import "sync"
-
 // scratch is the working memory of one call: what is plain or sealed, and the
 // reader or writer of its members. It is used again, since a login takes it five
 // times. Nothing that a call returns is part of it.
@@ -19,13 +17,12 @@ const (
 	keptBytes = 16 << 10
 )
 
-func newScratch() *sync.Pool {
-	return &sync.Pool{New: func() any {
-		return &scratch{bytes: make([]byte, 0, usualBytes), fields: Fields{members: make([]member, 0, usualMembers)}}
-	}}
+func (r *Ring) borrow() *scratch {
+	if s, ok := r.scratch.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{bytes: make([]byte, 0, usualBytes), fields: Fields{members: make([]member, 0, usualMembers)}}
 }
-
-func (r *Ring) borrow() *scratch { return r.scratch.Get().(*scratch) } //nolint:forcetypeassert // the pool holds nothing else
 
 // release gives s back.
 func (r *Ring) release(s *scratch) {

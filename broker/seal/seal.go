@@ -73,14 +73,15 @@ type Ring struct {
 	flow, grant []key
 	outline     keyring.Ring // without secrets
 	now         func() time.Time
-	scratch     *sync.Pool
+	scratch     sync.Pool
 }
 
 type key struct {
 	id       string
 	sealFrom time.Time
 	aead     map[Purpose]cipher.AEAD
-	// macs are HMACs under the key of states, which cost more to make than to use.
+	state    []byte
+	// macs are HMACs under state, which cost more to make than to use.
 	macs *sync.Pool
 	// stateHeader begins every state that the key signs.
 	stateHeader string
@@ -97,7 +98,7 @@ func NewRing(r keyring.Ring, now func() time.Time) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{flow: flow, grant: grant, outline: r.Outline(), now: now, scratch: newScratch()}, nil
+	return &Ring{flow: flow, grant: grant, outline: r.Outline(), now: now}, nil
 }
 
 func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
@@ -109,7 +110,7 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 		if k.Secret.Empty() {
 			return nil, keyring.ErrWrapped
 		}
-		d := key{id: k.ID, sealFrom: k.SealFrom, stateHeader: stateHeader(k.ID), aead: map[Purpose]cipher.AEAD{}}
+		d := key{id: k.ID, sealFrom: k.SealFrom, stateHeader: stateHeader(k.ID), aead: map[Purpose]cipher.AEAD{}, macs: &sync.Pool{}}
 		for _, p := range purposes {
 			sub, err := hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+string(p), 32)
 			if err != nil {
@@ -127,11 +128,9 @@ func derive(keys []keyring.Key, purposes []Purpose) ([]key, error) {
 		if d.secret, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+secretLabel, 32); err != nil {
 			return nil, fmt.Errorf("deriving key: %w", err)
 		}
-		state, err := hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+stateLabel, 32)
-		if err != nil {
+		if d.state, err = hkdf.Key(sha256.New, []byte(k.Secret.Reveal()), nil, "oauth-broker/"+stateLabel, 32); err != nil {
 			return nil, fmt.Errorf("deriving key: %w", err)
 		}
-		d.macs = &sync.Pool{New: func() any { return hmac.New(sha256.New, state) }}
 		out = append(out, d)
 	}
 	return out, nil

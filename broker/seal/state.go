@@ -61,7 +61,10 @@ func (r *Ring) SignState(s State) string {
 
 // signature appends the HMAC of signed to sum.
 func (k *key) signature(sum, signed []byte) []byte {
-	h := k.macs.Get().(hash.Hash) //nolint:forcetypeassert // the pool holds nothing else
+	h, ok := k.macs.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, k.state)
+	}
 	defer k.macs.Put(h)
 	h.Reset()
 	h.Write(signed)
