@@ -4,6 +4,7 @@ package main
 
 import (
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,92 +15,104 @@ import (
 // for it: logins go on when nobody takes the log. What cannot be written is lost
 // and counted.
 type logWriter struct {
-	to    io.Writer
-	lines chan logLine
-	lost  atomic.Int64
+	to   io.Writer
+	lost atomic.Int64
+	// wake has something in it where lines wait; flushes asks for their end.
+	wake    chan struct{}
+	flushes chan chan struct{}
+
+	mu      sync.Mutex
+	waiting lines
 }
 
-// logLine is a line, or with flushed the question whether all before it is out.
-type logLine struct {
-	text    []byte
-	flushed chan struct{}
+// lines are whole lines, one after another.
+type lines struct {
+	text []byte
+	n    int64
 }
-
-// logQueue is how many lines wait; at some 300 bytes each, what a disk that is
-// slow for seconds needs.
-const logQueue = 1024
 
 const (
-	// logDelay is how long a line waits for others.
+	// logBytes bounds the lines that wait: what a disk that is slow for seconds
+	// needs.
+	logBytes = 1 << 20
+	// logDelay is how long a line waits for others: a call of the system for each
+	// costs more than making it.
 	logDelay = 5 * time.Millisecond
-	// logBatch is how many bytes are written at once, and a line more.
-	logBatch = 32 << 10
 )
 
 func newLogWriter(to io.Writer) *logWriter {
-	w := &logWriter{to: to, lines: make(chan logLine, logQueue)}
+	w := &logWriter{to: to, wake: make(chan struct{}, 1), flushes: make(chan chan struct{})}
 	go w.run()
 	return w
 }
 
-// run writes what is there together: a call of the system for each line costs
-// more than making it.
+// run writes what is there together, until wake is closed.
 func (w *logWriter) run() {
-	var batch []byte
-	for line := range w.lines {
-		// After a full batch more wait already: pauses would bound the lines of a
-		// second, and who sends many requests would push others' out.
-		if line.flushed == nil && len(batch) < logBatch {
+	var out lines
+	for {
+		var done chan struct{}
+		select {
+		case _, open := <-w.wake:
+			if !open {
+				return
+			}
 			time.Sleep(logDelay)
+		case done = <-w.flushes:
 		}
-		lines := int64(0)
-		batch = batch[:0]
-		for more := true; more && line.flushed == nil; {
-			batch, lines = append(batch, line.text...), lines+1
-			if more = len(batch) < logBatch; more {
-				line, more = w.waiting()
+		if out = w.swap(out); out.n > 0 {
+			if _, err := w.to.Write(out.text); err != nil {
+				w.lost.Add(out.n)
 			}
 		}
-		if _, err := w.to.Write(batch); err != nil {
-			w.lost.Add(lines)
-		}
-		if line.flushed != nil {
-			close(line.flushed)
+		if done != nil {
+			close(done)
 		}
 	}
 }
 
-// waiting is the next line, if there is one.
-func (w *logWriter) waiting() (logLine, bool) {
-	select {
-	case line := <-w.lines:
-		return line, true
-	default:
-		return logLine{}, false
-	}
+// swap takes the lines that wait, and leaves the memory of those before.
+func (w *logWriter) swap(written lines) lines {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	taken := w.waiting
+	w.waiting = lines{text: written.text[:0]}
+	return taken
 }
 
-// Write implements io.Writer.
-func (w *logWriter) Write(p []byte) (int, error) {
-	select {
-	case w.lines <- logLine{text: append([]byte(nil), p...)}:
-	default:
+// Write implements io.Writer for one line.
+func (w *logWriter) Write(line []byte) (int, error) {
+	if !w.add(line) {
 		w.lost.Add(1)
+		return len(line), nil
 	}
-	return len(p), nil
+	select {
+	case w.wake <- struct{}{}:
+	default: // it is awake, or will be
+	}
+	return len(line), nil
+}
+
+func (w *logWriter) add(line []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting.text)+len(line) > logBytes {
+		return false
+	}
+	w.waiting.text, w.waiting.n = append(w.waiting.text, line...), w.waiting.n+1
+	return true
 }
 
 // flush waits until what was written so far is out, or for a moment.
 func (w *logWriter) flush() {
 	late := time.After(time.Second)
-	line := logLine{flushed: make(chan struct{})}
+	done := make(chan struct{})
 	select {
-	case w.lines <- line:
+	case w.flushes <- done:
 	case <-late:
 		return
 	}
 	select {
-	case <-line.flushed:
+	case <-done:
 	case <-late:
 	}
 }
