@@ -78,7 +78,7 @@ func (s *Server) matchLogin(w http.ResponseWriter, r *request, p oauth.Params) (
 		s.endLogin(w, id)
 		return nil, badRequest("The answer came to another address than the one that the vendor was given.", errors.New("mix-up: callback path differs from the login's"))
 	}
-	_, err = s.Once.Take(r.Context(), onceKey("state", id), l.Expires.Sub(s.Now()))
+	_, err = s.Once.Take(r.Context(), once.NewKey("state", id), l.Expires.Sub(s.Now()))
 	if err != nil && !errors.Is(err, once.ErrTaken) {
 		return nil, tryAgain(err)
 	}

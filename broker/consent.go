@@ -169,7 +169,7 @@ func (s *Server) readConsent(w http.ResponseWriter, r *request) (*consentRequest
 		return nil, forgedConsent(errors.Join(errors.New("form and cookie do not fit"), err))
 	}
 	r.language = c.Language
-	_, err = s.Once.Take(r.Context(), onceKey("consent", id), consentLife)
+	_, err = s.Once.Take(r.Context(), once.NewKey("consent", id), consentLife)
 	if err != nil && !errors.Is(err, once.ErrTaken) {
 		return nil, tryAgain(err)
 	}
@@ -211,7 +211,7 @@ type rememberedConsent struct {
 // credential.
 func rememberedFor(a ask) (name, context string) {
 	context = fmt.Sprintf("%q", []string{a.Client, a.RedirectURI, a.Binding.Vendor, a.Binding.UID, a.Binding.ClientID})
-	_, digest, _ := strings.Cut(onceKey("", context), ":")
+	_, digest, _ := strings.Cut(once.NewKey("", context).String(), ":")
 	return digest[:24], context
 }
 

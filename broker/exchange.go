@@ -68,7 +68,7 @@ func (s *Server) redeemCode(w http.ResponseWriter, r *request, t *tokenRequest) 
 	if err != nil {
 		return gone(err, oauth.InvalidGrant, "the credential of this sign-in was changed or removed meanwhile; sign in again")
 	}
-	release, err := s.take(r, onceKey("code", g.ID), s.Lifetimes.Code)
+	release, err := s.take(r, once.NewKey("code", g.ID), s.Lifetimes.Code)
 	if err != nil {
 		return err
 	}
@@ -109,12 +109,9 @@ func (s *Server) openCode(r *request, t *tokenRequest) (*grantedCode, error) {
 	return g, nil
 }
 
-// onceKey names a one-time thing without telling what it is.
-func onceKey(kind, value string) string { return once.Key(kind, value) }
-
 // take takes a one-time thing. release gives it back; call it only when the
 // vendor provably did not act.
-func (s *Server) take(r *request, key string, ttl time.Duration) (release func(), err error) {
+func (s *Server) take(r *request, key once.Key, ttl time.Duration) (release func(), err error) {
 	receipt, err := s.Once.Take(r.Context(), key, ttl)
 	switch {
 	case errors.Is(err, once.ErrTaken):

@@ -73,7 +73,7 @@ func (s *Server) pushedParams(r *request, clientID, sealed string) (oauth.Params
 	if v := r.PathValue("vendor"); v != "" && v != pushed.Vendor {
 		return oauth.Params{}, badRequest("The application's request is for another vendor (request_uri).", errors.New("request_uri of another vendor"))
 	}
-	switch _, err := s.Once.Take(r.Context(), onceKey("pushed", sealed), pushedLife); {
+	switch _, err := s.Once.Take(r.Context(), once.NewKey("pushed", sealed), pushedLife); {
 	case errors.Is(err, once.ErrTaken):
 		return oauth.Params{}, badRequest("The application's request was used before (request_uri).", err)
 	case err != nil:

@@ -41,7 +41,7 @@ func (c counted) count(operation string, err error) error {
 }
 
 // Take implements once.Store.
-func (c counted) Take(ctx context.Context, key string, ttl time.Duration) (once.Receipt, error) {
+func (c counted) Take(ctx context.Context, key once.Key, ttl time.Duration) (once.Receipt, error) {
 	r, err := c.Shared.Take(ctx, key, ttl)
 	return r, c.count("take", err)
 }

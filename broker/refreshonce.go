@@ -122,7 +122,7 @@ func (f refreshment) key(keys *seal.Ring, c *runtimeconfig.Client) string {
 	if digest, err := keys.Digest(f.shown, name); err == nil {
 		name = digest
 	}
-	return onceKey("refresh", name)
+	return once.NewKey("refresh", name).String()
 }
 
 // A family is all refresh tokens of one sign-in. Each time that the client gets
@@ -130,10 +130,12 @@ func (f refreshment) key(keys *seal.Ring, c *runtimeconfig.Client) string {
 // the same step. Redis remembers one number for a family: the lowest step that
 // was not used yet.
 
-func (g *grant) familyKey() string { return once.Key("family", g.Family) }
+func (g *grant) familyKey() string { return once.NewKey("family", g.Family).String() }
 
 // stepKey is there for a while after the step was used.
-func (g *grant) stepKey() string { return once.Key("step", g.Family, strconv.FormatInt(g.Step, 10)) }
+func (g *grant) stepKey() string {
+	return once.NewKey("step", g.Family, strconv.FormatInt(g.Step, 10)).String()
+}
 
 // replaced tells whether the client has to use another refresh token from now
 // on: the vendor rotated it, or the client is public, where the broker does.

@@ -67,7 +67,7 @@ func (a Authenticator) checkAssertion(ctx context.Context, c *runtimeconfig.Clie
 	case claims.ID == "" || len(claims.ID) > 256:
 		return errors.New("the client assertion has no usable jti")
 	}
-	_, err = a.Once.Take(ctx, once.Key("assertion", c.ID, claims.ID), claims.ExpiresAt.Sub(a.Now())+5*time.Second)
+	_, err = a.Once.Take(ctx, once.NewKey("assertion", c.ID, claims.ID), claims.ExpiresAt.Sub(a.Now())+5*time.Second)
 	switch {
 	case errors.Is(err, once.ErrTaken):
 		return errors.New("the client assertion was used before")

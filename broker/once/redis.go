@@ -53,16 +53,16 @@ func (r *Redis) Ping(ctx context.Context) error {
 }
 
 // Take implements Store.
-func (r *Redis) Take(ctx context.Context, key string, ttl time.Duration) (Receipt, error) {
+func (r *Redis) Take(ctx context.Context, taken Key, ttl time.Duration) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	receipt := Receipt{key, rand.Text()}
-	ok, err := r.client.SetNX(ctx, r.prefix+key, receipt.owner, max(ttl, 0)+clockSkew).Result()
+	receipt := Receipt{taken.String(), rand.Text()}
+	ok, err := r.client.SetNX(ctx, r.prefix+receipt.key, receipt.owner, max(ttl, 0)+clockSkew).Result()
 	if err == nil && !ok {
 		// The library may have sent the command to a cluster twice. Whoever finds
 		// itself as the owner was refused by its own first attempt.
 		var by string
-		by, err = r.client.Get(ctx, r.prefix+key).Result()
+		by, err = r.client.Get(ctx, r.prefix+receipt.key).Result()
 		ok = by == receipt.owner
 	}
 	switch {
@@ -121,7 +121,7 @@ func (r *Redis) Spend(ctx context.Context, key string, limited limit.Rate) (time
 	ctx, cancel := context.WithTimeout(ctx, spendTimeout)
 	defer cancel()
 	gap := float64(time.Second.Microseconds()) / limited.PerSecond
-	wait, err := r.client.Eval(ctx, spend, []string{r.prefix + Key("rate", key)}, int64(gap), int64(gap*float64(limited.Burst))).Int64()
+	wait, err := r.client.Eval(ctx, spend, []string{r.prefix + NewKey("rate", key).String()}, int64(gap), int64(gap*float64(limited.Burst))).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("redis: %w", err)
 	}

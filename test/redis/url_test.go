@@ -34,11 +34,12 @@ func open(t *testing.T, url string) *once.Redis {
 func takesOnce(t *testing.T, url string) {
 	t.Helper()
 	one, two, key := open(t, url), open(t, url), "test:"+rand.Text()
-	receipt, err := one.Take(t.Context(), key, time.Minute)
+	taken := once.NewKey("test", key)
+	receipt, err := one.Take(t.Context(), taken, time.Minute)
 	if err != nil {
 		t.Fatalf("the first take: %v", err)
 	}
-	foreign, err := two.Take(t.Context(), key, time.Minute)
+	foreign, err := two.Take(t.Context(), taken, time.Minute)
 	if !errors.Is(err, once.ErrTaken) {
 		t.Fatalf("the second take: %v", err)
 	}
@@ -60,20 +61,20 @@ func takesOnce(t *testing.T, url string) {
 	if err := two.Release(t.Context(), foreign); err != nil {
 		t.Errorf("release of what another took: %v", err)
 	}
-	if _, err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
+	if _, err := two.Take(t.Context(), taken, time.Minute); !errors.Is(err, once.ErrTaken) {
 		t.Errorf("after a release by another: %v", err)
 	}
 	if err := two.Release(t.Context(), receipt); err != nil {
 		t.Errorf("release: %v", err)
 	}
-	if _, err := one.Take(t.Context(), key, time.Minute); err != nil {
+	if _, err := one.Take(t.Context(), taken, time.Minute); err != nil {
 		t.Errorf("after the release: %v", err)
 	}
 	// The take ran out and is another's by now: the late release does nothing.
 	if err := one.Release(t.Context(), receipt); err != nil {
 		t.Errorf("late release: %v", err)
 	}
-	if _, err := two.Take(t.Context(), key, time.Minute); !errors.Is(err, once.ErrTaken) {
+	if _, err := two.Take(t.Context(), taken, time.Minute); !errors.Is(err, once.ErrTaken) {
 		t.Errorf("after a late release: %v", err)
 	}
 	calls := 0
@@ -104,7 +105,7 @@ func TestURL_password(t *testing.T) {
 	takesOnce(t, "redis://:"+escaped+"@"+s.Addr)
 	takesOnce(t, "redis://default:"+escaped+"@"+s.Addr+"/3")
 	for _, userinfo := range []string{"", ":wrong-password-0123@", "nobody:" + escaped + "@"} {
-		_, err := open(t, "redis://"+userinfo+s.Addr).Take(t.Context(), "test:x", time.Minute)
+		_, err := open(t, "redis://"+userinfo+s.Addr).Take(t.Context(), once.NewKey("test", "x"), time.Minute)
 		if err == nil || errors.Is(err, once.ErrTaken) {
 			t.Errorf("%q: Take() = %v", userinfo, err)
 		}
@@ -154,7 +155,7 @@ func TestURL_TLS(t *testing.T) {
 		"wrong name":  "rediss://localhost:" + strings.Split(files.Addr, ":")[1] + "?ca_file=" + files.CAFile,
 		"without TLS": "redis://" + files.Addr,
 	} {
-		if _, err := open(t, url).Take(t.Context(), "test:x", time.Minute); err == nil || errors.Is(err, once.ErrTaken) {
+		if _, err := open(t, url).Take(t.Context(), once.NewKey("test", "x"), time.Minute); err == nil || errors.Is(err, once.ErrTaken) {
 			t.Errorf("%s: Take() = %v", what, err)
 		}
 	}
@@ -163,7 +164,7 @@ func TestURL_TLS(t *testing.T) {
 func TestURL_clientCertificate(t *testing.T) {
 	_, files := redis.StartTLS(t, "yes")
 	takesOnce(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile+"&cert_file="+files.CertFile+"&key_file="+files.KeyFile)
-	if _, err := open(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile).Take(t.Context(), "test:x", time.Minute); err == nil {
+	if _, err := open(t, "rediss://"+files.Addr+"?ca_file="+files.CAFile).Take(t.Context(), once.NewKey("test", "x"), time.Minute); err == nil {
 		t.Error("taken without a client certificate")
 	}
 }
@@ -175,25 +176,25 @@ func TestURL_sentinelFailover(t *testing.T) {
 	sentinel := redis.StartSentinel(t, master)
 	url := "redis+sentinel://" + sentinel.Addr + ",127.0.0.1:1/0?master_name=" + redis.SentinelMaster
 	takesOnce(t, url)
-	r := open(t, url)
-	if _, err := r.Take(t.Context(), "test:before", time.Minute); err != nil {
+	r, before := open(t, url), once.NewKey("test", "before")
+	if _, err := r.Take(t.Context(), before, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	poll.Until(t, time.Minute, func() error {
 		if all, _ := sentinel.Do("SENTINEL", "REPLICAS", redis.SentinelMaster).([]any); len(all) != 1 {
 			return fmt.Errorf("the sentinel knows %d replicas", len(all))
 		}
-		if n := replica.Admin().Exists(t.Context(), "oauth-broker:1:test:before").Val(); n != 1 {
+		if n := replica.Admin().Exists(t.Context(), "oauth-broker:1:"+before.String()).Val(); n != 1 {
 			return errors.New("not replicated yet")
 		}
 		return nil
 	})
 	master.Stop()
 	poll.Until(t, time.Minute, func() error {
-		_, err := r.Take(t.Context(), "test:"+rand.Text(), time.Minute)
+		_, err := r.Take(t.Context(), once.NewKey("test", rand.Text()), time.Minute)
 		return err
 	})
-	if _, err := r.Take(t.Context(), "test:before", time.Minute); !errors.Is(err, once.ErrTaken) {
+	if _, err := r.Take(t.Context(), before, time.Minute); !errors.Is(err, once.ErrTaken) {
 		t.Errorf("what was taken before the failover: %v", err)
 	}
 }
@@ -204,7 +205,7 @@ func TestURL_cluster(t *testing.T) {
 	takesOnce(t, "redis+cluster://127.0.0.1:1,"+nodes[1].Addr)
 	r := open(t, "redis+cluster://"+nodes[2].Addr)
 	for range 50 { // on every master
-		if _, err := r.Take(t.Context(), "test:"+rand.Text(), time.Minute); err != nil {
+		if _, err := r.Take(t.Context(), once.NewKey("test", rand.Text()), time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}
