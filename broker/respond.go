@@ -92,10 +92,10 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 		}
 		members.Set("vendor_callback", string(captured))
 	}
-	body, err := members.MarshalJSON()
-	if err != nil {
-		return err
-	}
+	buf, giveBack := s.bodies.Borrow()
+	defer giveBack()
+	body := members.AppendJSON(buf.AvailableBuffer())
+	_, _ = buf.Write(body) // it grows to what answers need
 	if t.client.Encryption != nil {
 		return writeEncrypted(w, t.client.Encryption, body)
 	}

@@ -85,19 +85,18 @@ func (o Object) find(name string) int {
 }
 
 // MarshalJSON implements json.Marshaler. Members stand as they are.
-func (o Object) MarshalJSON() ([]byte, error) {
-	size := 2
-	for _, m := range o {
-		size += len(m.Name) + len(m.Value) + 4
-	}
-	b := append(make([]byte, 0, size), '{')
+func (o Object) MarshalJSON() ([]byte, error) { return o.AppendJSON(nil), nil }
+
+// AppendJSON appends o as MarshalJSON writes it.
+func (o Object) AppendJSON(b []byte) []byte {
+	b = append(b, '{')
 	for i, m := range o {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(append(AppendQuoted(b, m.Name), ':'), m.Value...)
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
 }
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -54,7 +54,7 @@ func parseIDToken(raw string, algorithms []string) (*idToken, error) {
 		return nil, errors.New("the id_token's algorithm is not among identity.algorithms")
 	}
 	var err error
-	if t.signature, err = decodeBase64(signature); err != nil {
+	if t.signature, err = decodeBase64(nil, signature); err != nil {
 		return nil, fmt.Errorf("the id_token has no readable signature: %w", err)
 	}
 	// An RSA signature is as long as its key, and Go accepts 1024 bits.
@@ -124,19 +124,23 @@ func (c *claims) read(segment string) error {
 // object reads one segment of a JWT strictly: parsers disagree about repeated
 // members.
 func object(segment string) (oauth.Object, error) {
-	b, err := decodeBase64(segment)
+	var room [usualSegment]byte
+	b, err := decodeBase64(room[:0], segment)
 	if err != nil {
 		return nil, err
 	}
 	return oauth.ParseObject(string(b))
 }
 
-// decodeBase64 reads base64url as there is one way to write it (RFC 7515 section
-// 2, RFC 4648 section 3.5). encoding/base64 passes over line breaks, also where
-// it is strict: then the text is longer than its bytes need.
-func decodeBase64(s string) ([]byte, error) {
+// usualSegment is what the claims of most ID tokens fit into.
+const usualSegment = 1 << 10
+
+// decodeBase64 reads base64url into to, which is empty, as there is one way to
+// write it (RFC 7515 section 2, RFC 4648 section 3.5). encoding/base64 passes over
+// line breaks, also where it is strict: then the text is longer than its bytes need.
+func decodeBase64(to []byte, s string) ([]byte, error) {
 	encoding := base64.RawURLEncoding.Strict()
-	b, err := encoding.DecodeString(s)
+	b, err := encoding.AppendDecode(to, []byte(s))
 	if err != nil || encoding.EncodedLen(len(b)) != len(s) {
 		return nil, errors.New("not base64url")
 	}

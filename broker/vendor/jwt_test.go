@@ -43,12 +43,12 @@ func TestParseIDToken_form(t *testing.T) {
 // take two for different that say the same.
 func TestDecodeBase64(t *testing.T) {
 	for s, want := range map[string]string{"": "", "AA": "\x00", "AAA": "\x00\x00", "AAAA": "\x00\x00\x00", "_-8": "\xff\xef"} {
-		if b, err := decodeBase64(s); err != nil || string(b) != want {
+		if b, err := decodeBase64(nil, s); err != nil || string(b) != want {
 			t.Errorf("decodeBase64(%q) = %q, %v", s, b, err)
 		}
 	}
 	for _, s := range []string{"A", "AB", "AAB", "AA==", "AAA=", "AAAA=", "+-8", "/-8", "A A", "AA\n", "\nAA", "A\rA", "AAAA\n", "AAAA\r\n\r\n", "\n", "\r\n\r\n", "AAAAA", "AA.", "AA\x00"} {
-		if b, err := decodeBase64(s); err == nil {
+		if b, err := decodeBase64(nil, s); err == nil {
 			t.Errorf("decodeBase64(%q) = %q", s, b)
 		}
 	}
