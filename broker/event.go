@@ -3,7 +3,6 @@
 package broker
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -78,8 +77,7 @@ func (s *Server) finish(r *request) {
 		}
 	}
 	now := s.Now()
-	took := now.Sub(ev.start)
-	s.metrics.observeRequest(ev, w.status, took)
+	s.metrics.observeRequest(ev, w.status, now.Sub(ev.start))
 	s.endSpan(r, w.status)
 	if s.Audit != nil {
 		s.auditRequest(r, w.status)
@@ -93,31 +91,41 @@ func (s *Server) finish(r *request) {
 	case ev.outcome != "ok":
 		level = slog.LevelWarn
 	}
-	attrs := append(make([]slog.Attr, 0, maxAttrs),
-		slog.String("requestID", ev.id), slog.String("method", ev.method), slog.String("route", ev.pattern),
-		slog.Int("status", w.status), slog.Duration("took", took), slog.String("outcome", ev.outcome),
-	)
-	for _, a := range []slog.Attr{
-		slog.String("client", ev.client), slog.String("vendor", ev.vendor), slog.String("credential", ev.credential),
-		slog.String("grant", ev.grant), slog.String("cause", ev.cause),
-	} {
-		if a.Value.String() != "" {
-			attrs = append(attrs, a)
-		}
-	}
-	s.log(r.Context(), now, level, attrs)
+	s.log(r, now, level)
 }
 
-// log writes a line without looking for the place in the source that wrote it,
-// which Logger does at each call.
-func (s *Server) log(ctx context.Context, at time.Time, level slog.Level, attrs []slog.Attr) {
-	h := s.Logger.Handler()
+// log writes the event. It does not look for the place in the source that wrote
+// it, as Logger does at each call; the attributes are one group without a name, so
+// that they are neither copied nor counted again.
+func (s *Server) log(r *request, at time.Time, level slog.Level) {
+	ctx, h := r.Context(), s.Logger.Handler()
 	if !h.Enabled(ctx, level) {
 		return
 	}
+	attrs, ok := s.lines.Get().(*[maxAttrs]slog.Attr)
+	if !ok {
+		attrs = &[maxAttrs]slog.Attr{}
+	}
+	defer s.lines.Put(attrs)
 	line := slog.NewRecord(at, level, "request", 0)
-	line.AddAttrs(attrs...)
+	line.AddAttrs(slog.Attr{Value: slog.GroupValue(r.event.attrs(attrs[:0], r.answer.status, at.Sub(r.event.start))...)})
 	_ = h.Handle(ctx, line) // as Logger does: nobody could do anything about it
+}
+
+// attrs appends what the event tells.
+func (e *event) attrs(attrs []slog.Attr, status int, took time.Duration) []slog.Attr {
+	attrs = append(attrs,
+		slog.String("requestID", e.id), slog.String("method", e.method), slog.String("route", e.pattern),
+		slog.Int("status", status), slog.Duration("took", took), slog.String("outcome", e.outcome),
+	)
+	for _, a := range [...]struct{ name, value string }{
+		{"client", e.client}, {"vendor", e.vendor}, {"credential", e.credential}, {"grant", e.grant}, {"cause", e.cause},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.name, a.value))
+		}
+	}
+	return attrs
 }
 
 // clientName is what logs call a client. What a self-registered client chose for

@@ -3,7 +3,6 @@
 package broker
 
 import (
-	"maps"
 	"net/http"
 
 	"go.opentelemetry.io/otel/trace"
@@ -79,24 +78,33 @@ func (r *request) missing() string {
 	return ""
 }
 
-// everyAnswer is the headers of every answer. Answers share the values: a header
-// of one is replaced or added to, which leaves the others' as they are. They are
-// few: with those of a redirect or a token response there are eight, which is what
-// fits into a map before it grows.
-func everyAnswer(development bool) http.Header {
-	h := http.Header{}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if !development {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+// header is one that answers share: whoever changes it in one replaces or adds to
+// it, which leaves the others' as they are.
+type header struct {
+	name   string
+	values []string
+}
+
+// everyAnswer is the headers of every answer. They are few: with those of a
+// redirect or a token response there are eight, which is what fits into a map
+// before it grows.
+func everyAnswer(development bool) []header {
+	headers := []header{
+		{"Cache-Control", []string{"no-store"}},
+		{"Content-Security-Policy", []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}}, // pages have their own
+		{"Referrer-Policy", []string{"no-referrer"}},
+		{"X-Content-Type-Options", []string{"nosniff"}},
 	}
-	return h
+	if !development {
+		headers = append(headers, header{"Strict-Transport-Security", []string{"max-age=31536000"}})
+	}
+	return headers
 }
 
 func (s *Server) commonHeaders(h http.Header, id string) {
-	maps.Copy(h, s.headers)
+	for _, every := range s.headers {
+		h[every.name] = every.values
+	}
 	h.Set("X-Request-Id", id)
 	if s.draining.Load() {
 		// The client's next request goes to another replica; the connection is not

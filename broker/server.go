@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -119,8 +120,9 @@ type Server struct {
 	pages    *pages
 	limiters limiters
 	// headers are those of every answer.
-	headers  http.Header
+	headers  []header
 	bodies   body.Buffers
+	lines    sync.Pool // of attributes of log lines
 	draining atomic.Bool
 	// credentials tells the operator which of them vendors refuse.
 	credentials *credentialUse
