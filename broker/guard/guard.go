@@ -4,11 +4,11 @@
 // speaks https only, follows no redirect, uses no proxy, and refuses addresses
 // of special use (RFC 6890). A name is resolved once: one such address among its
 // answers refuses them all, and each is looked at again when it is connected to,
-// so that DNS cannot change its mind in between.
+// so that DNS cannot change its mind in between. Whatever names an outsider has,
+// they take no more than a few connections to one address.
 package guard
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -23,6 +23,9 @@ import (
 
 // ErrRefused is an address that outsiders may not make the broker call.
 var ErrRefused = errors.New("address of special use refused")
+
+// ErrBusy is an address to which as many connections are open as may be.
+var ErrBusy = errors.New("too many connections to this address")
 
 // Options of a guarded client.
 type Options struct {
@@ -42,7 +45,7 @@ func NewClient(o Options) *http.Client {
 	if o.AllowLoopback {
 		check = controlOrLoopback
 	}
-	d := &dialer{resolver: o.Resolver, check: check, net: &net.Dialer{Timeout: o.Timeout, Control: check}}
+	d := &dialer{resolver: o.Resolver, check: check, net: &net.Dialer{Timeout: o.Timeout, Control: check}, open: map[netip.Prefix]int{}}
 	return &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
@@ -51,53 +54,14 @@ func NewClient(o Options) *http.Client {
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
 			TLSHandshakeTimeout:    o.Timeout,
 			ForceAttemptHTTP2:      true,
-			MaxIdleConns:           32,
-			IdleConnTimeout:        30 * time.Second,
 			MaxResponseHeaderBytes: 16 << 10,
-			DisableCompression:     true,
+			// Strangers choose the hosts, and net/http bounds idle connections over
+			// HTTP/1.1 only.
+			DisableKeepAlives:  true,
+			DisableCompression: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// dialer resolves a name once and connects to the addresses that it got.
-type dialer struct {
-	resolver *net.Resolver // nil is the system's
-	check    func(network, address string, conn syscall.RawConn) error
-	net      *net.Dialer
-}
-
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	ips, err := d.resolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	addresses := make([]string, 0, len(ips))
-	for _, ip := range ips {
-		ip = ip.Unmap()
-		pinned := net.JoinHostPort(ip.String(), port)
-		family := "tcp4"
-		if ip.Is6() {
-			family = "tcp6"
-		}
-		if err := d.check(family, pinned, nil); err != nil {
-			return nil, err
-		}
-		addresses = append(addresses, pinned)
-	}
-	err = ErrRefused
-	for _, pinned := range addresses {
-		conn, dialErr := d.net.DialContext(ctx, network, pinned)
-		if dialErr == nil {
-			return conn, nil
-		}
-		err = dialErr
-	}
-	return nil, err
 }
 
 // Control is for net.Dialer.Control: it sees the address that is about to be

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guard
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// maxOpen bounds the connections to one address: an outsider has as many names
+// as it likes, and few addresses. IPv6 addresses count by their /48, which is
+// what a site gets.
+const (
+	maxOpen  = 8
+	siteBits = 48
+)
+
+// dialer resolves a name once and connects to the addresses that it got.
+type dialer struct {
+	resolver *net.Resolver // nil is the system's
+	check    func(network, address string, conn syscall.RawConn) error
+	net      *net.Dialer
+
+	mu   sync.Mutex
+	open map[netip.Prefix]int
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	ips, err := d.resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	for i, ip := range ips {
+		ips[i] = ip.Unmap()
+		family := "tcp4"
+		if ips[i].Is6() {
+			family = "tcp6"
+		}
+		if err := d.check(family, net.JoinHostPort(ips[i].String(), port), nil); err != nil {
+			return nil, err
+		}
+	}
+	err = ErrRefused
+	for _, ip := range ips {
+		var conn net.Conn
+		if conn, err = d.connect(ctx, network, target{ip, port}); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+type target struct {
+	ip   netip.Addr
+	port string
+}
+
+// connect makes a connection that holds a place until it is closed.
+func (d *dialer) connect(ctx context.Context, network string, to target) (net.Conn, error) {
+	site := siteOf(to.ip)
+	if !d.enter(site) {
+		return nil, ErrBusy
+	}
+	leave := sync.OnceFunc(func() { d.leave(site) })
+	conn, err := d.net.DialContext(ctx, network, net.JoinHostPort(to.ip.String(), to.port))
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return &heldConn{conn, leave}, nil
+}
+
+func siteOf(ip netip.Addr) netip.Prefix {
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = siteBits
+	}
+	return netip.PrefixFrom(ip.WithZone(""), bits).Masked()
+}
+
+func (d *dialer) enter(site netip.Prefix) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open[site] >= maxOpen {
+		return false
+	}
+	d.open[site]++
+	return true
+}
+
+func (d *dialer) leave(site netip.Prefix) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open[site]--; d.open[site] == 0 {
+		delete(d.open, site)
+	}
+}
+
+type heldConn struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements net.Conn.
+func (c *heldConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
