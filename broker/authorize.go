@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -83,7 +84,10 @@ func (s *Server) trustReturn(r *request, p oauth.Params) (*authorization, error)
 		}
 	}
 	c, err := s.clients(r).Find(r.Context(), p.Get("client_id"))
-	if err != nil {
+	switch {
+	case errors.Is(err, client.ErrAway):
+		return nil, &pageError{status: http.StatusServiceUnavailable, title: "Try again in a moment", text: "What the application says of itself cannot be read at the moment.", cause: err}
+	case err != nil:
 		return nil, badRequest("The application is not registered here (client_id).", err)
 	}
 	r.event.client = clientName(c)

@@ -53,6 +53,11 @@ func (a Authenticator) Authenticate(r *http.Request, d Directory, p oauth.Params
 	if err != nil {
 		// The same work as for a known client, so that time tells nothing.
 		checkSecret([]string{strings.Repeat("0", 64)}, shown.secret)
+		if errors.Is(err, ErrAway) { // clients that are told to be unknown forget their tokens
+			away := oauth.Errorf(oauth.TemporarilyUnavailable, "the metadata document of this client cannot be read at the moment; try again")
+			away.RetryAfter = failureAge
+			return nil, away.Because(err)
+		}
 		return nil, refuse(shown, err)
 	}
 	if c.NotReady != "" {

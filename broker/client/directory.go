@@ -24,8 +24,8 @@ type Directory struct {
 	// Documents is nil where metadata documents are not accepted.
 	Documents *Documents
 	// Admit is asked before a document is looked for, since that may make the
-	// broker call a host that the caller chose.
-	Admit func() error
+	// broker call a host that the caller chose. It tells the caller's address.
+	Admit func() (address string, err error)
 }
 
 // Find returns the client of an id.
@@ -41,10 +41,11 @@ func (d Directory) Find(ctx context.Context, id string) (*runtimeconfig.Client, 
 		}
 		return reg.Client(), nil
 	case d.Documents != nil && IsDocumentURL(id):
-		if err := d.Admit(); err != nil {
+		address, err := d.Admit()
+		if err != nil {
 			return nil, errors.Join(ErrUnknown, err)
 		}
-		c, err := d.Documents.Client(ctx, id)
+		c, err := d.Documents.Client(ctx, id, address)
 		if err != nil {
 			return nil, errors.Join(ErrUnknown, err)
 		}

@@ -18,7 +18,7 @@ func TestDocuments_bounded(t *testing.T) {
 	d := NewDocuments(&http.Client{}, func() time.Time { return now })
 	d.keep("https://good.example/c", documentEntry{client: &runtimeconfig.Client{}, until: now.Add(time.Hour)})
 	for i := range 5 * maxDocuments {
-		d.keep(fmt.Sprintf("https://bad.example/%d", i), documentEntry{until: now.Add(failureAge)})
+		d.keep(fmt.Sprintf("https://bad.example/%d", i), documentEntry{err: ErrDocument, until: now.Add(failureAge)})
 		if len(d.entries) > maxDocuments {
 			t.Fatalf("%d documents are kept", len(d.entries))
 		}
@@ -33,19 +33,19 @@ func TestDocuments_bounded(t *testing.T) {
 		t.Errorf("%d good documents are kept", len(d.entries))
 	}
 
-	var leave []func()
-	for i := range 5 * maxFetches {
-		if l, ok := d.enter(fmt.Sprintf("https://host-%d.example/c", i/3)); ok {
-			leave = append(leave, l)
+	var entered []string
+	for i := range 10 * maxFetches {
+		if caller := fmt.Sprintf("address %d", i/8); d.enter(caller) {
+			entered = append(entered, caller)
 		}
 	}
-	if len(leave) != maxFetches || len(d.fetching) > maxFetches {
-		t.Errorf("%d fetches are under way at %d hosts", len(leave), len(d.fetching))
+	if len(entered) != maxFetches || len(d.callers) != maxFetches/maxCallerFetches {
+		t.Errorf("%d fetches of %d callers are under way", len(entered), len(d.callers))
 	}
-	for _, l := range leave {
-		l()
+	for _, caller := range entered {
+		d.leave(caller)
 	}
-	if len(d.fetching) != 0 || len(d.slots) != 0 {
-		t.Errorf("%d hosts and %d places are left over", len(d.fetching), len(d.slots))
+	if len(d.callers) != 0 || d.fetching != 0 {
+		t.Errorf("%d callers and %d places are left over", len(d.callers), d.fetching)
 	}
 }

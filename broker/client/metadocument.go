@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/oauthbroker/oauth-broker/broker/guard"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -30,9 +32,10 @@ const (
 	failureAge = 10 * time.Second
 	// maxDocuments bounds the cache, which outsiders can fill.
 	maxDocuments = 1024
-	// maxFetches bounds the fetches under way at once, and those of one host.
-	maxFetches     = 32
-	maxHostFetches = 2
+	// maxFetches bounds the fetches under way at once, and those that one caller
+	// caused: else a few slow hosts of a stranger's would keep everybody out.
+	maxFetches       = 64
+	maxCallerFetches = 4
 )
 
 func documentAges() oauth.CacheAges {
@@ -42,29 +45,33 @@ func documentAges() oauth.CacheAges {
 // ErrDocument is a client id metadata document that cannot be used.
 var ErrDocument = errors.New("client id metadata document not usable")
 
+// ErrAway is a document that could not be read just now, which says nothing of
+// the client.
+var ErrAway = fmt.Errorf("%w at the moment", ErrDocument)
+
 // Documents fetches and keeps client id metadata documents (OAuth Client ID
 // Metadata Document, draft). Make one with NewDocuments.
 type Documents struct {
 	http    *http.Client
 	now     func() time.Time
 	flights singleflight.Group
-	slots   chan struct{}
 
-	mu      sync.Mutex
-	entries map[string]documentEntry
-	// fetching counts the fetches under way by host, so that one slow host cannot
-	// hold up the documents of others.
-	fetching map[string]int
+	mu       sync.Mutex
+	entries  map[string]documentEntry
+	fetching int            // fetches under way
+	callers  map[string]int // the same by who caused them
 }
 
+// documentEntry is a client, or why there is none.
 type documentEntry struct {
 	client *runtimeconfig.Client
+	err    error
 	until  time.Time
 }
 
 // NewDocuments makes Documents that fetch through a guarded client.
 func NewDocuments(guarded *http.Client, now func() time.Time) *Documents {
-	return &Documents{http: guarded, now: now, slots: make(chan struct{}, maxFetches), entries: map[string]documentEntry{}, fetching: map[string]int{}}
+	return &Documents{http: guarded, now: now, entries: map[string]documentEntry{}, callers: map[string]int{}}
 }
 
 // IsDocumentURL tells whether a client id is the URL of a metadata document.
@@ -84,35 +91,30 @@ func checkDocumentURL(id string) error {
 	return nil
 }
 
-// Client returns the client that a metadata document describes.
-func (d *Documents) Client(ctx context.Context, id string) (*runtimeconfig.Client, error) {
+// Client returns the client that a metadata document describes. caller is the
+// address that asks for it.
+func (d *Documents) Client(ctx context.Context, id, caller string) (*runtimeconfig.Client, error) {
 	if err := checkDocumentURL(id); err != nil {
 		return nil, err
 	}
 	if e, ok := d.cached(id); ok {
-		if e.client == nil {
-			return nil, ErrDocument
-		}
-		return e.client, nil
+		return e.client, e.err
 	}
 	v, err, _ := d.flights.Do(id, func() (any, error) {
 		// One caller that goes away must not fail the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		c, age, err := d.fetch(ctx, id)
+		c, age, err := d.enterAndFetch(ctx, id, caller)
 		if age > 0 {
-			d.keep(id, documentEntry{client: c, until: d.now().Add(age)})
+			d.keep(id, documentEntry{client: c, err: err, until: d.now().Add(age)})
 		}
 		return c, err
 	})
-	if err != nil {
-		return nil, err
-	}
 	c, ok := v.(*runtimeconfig.Client)
-	if !ok || c == nil {
-		return nil, ErrDocument
+	if err == nil && !ok {
+		err = ErrDocument
 	}
-	return c, nil
+	return c, err
 }
 
 func (d *Documents) cached(id string) (documentEntry, bool) {
@@ -130,7 +132,7 @@ func (d *Documents) keep(id string, e documentEntry) {
 	if len(d.entries) >= maxDocuments {
 		now := d.now()
 		for k, old := range d.entries {
-			if old.client == nil || !now.Before(old.until) {
+			if old.err != nil || !now.Before(old.until) {
 				delete(d.entries, k)
 			}
 		}
@@ -146,47 +148,56 @@ func (d *Documents) keep(id string, e documentEntry) {
 
 // enter takes a place among the fetches. It does not wait: who is refused may
 // try again at once, and nothing is remembered of it.
-func (d *Documents) enter(id string) (leave func(), ok bool) {
-	host := id
-	if u, err := url.Parse(id); err == nil {
-		host = u.Hostname()
-	}
+func (d *Documents) enter(caller string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.slots) == cap(d.slots) || d.fetching[host] >= maxHostFetches {
-		return nil, false
+	if d.fetching >= maxFetches || d.callers[caller] >= maxCallerFetches {
+		return false
 	}
-	d.slots <- struct{}{}
-	d.fetching[host]++
-	return func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		<-d.slots
-		if d.fetching[host]--; d.fetching[host] == 0 {
-			delete(d.fetching, host)
-		}
-	}, true
+	d.fetching++
+	d.callers[caller]++
+	return true
+}
+
+func (d *Documents) leave(caller string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fetching--
+	if d.callers[caller]--; d.callers[caller] == 0 {
+		delete(d.callers, caller)
+	}
+}
+
+// enterAndFetch fetches where there is a place, and tells how long the outcome
+// is kept.
+func (d *Documents) enterAndFetch(ctx context.Context, id, caller string) (*runtimeconfig.Client, time.Duration, error) {
+	if !d.enter(caller) {
+		return nil, 0, errors.Join(ErrAway, errors.New("too many fetches are under way"))
+	}
+	defer d.leave(caller)
+	return d.fetch(ctx, id)
 }
 
 func (d *Documents) fetch(ctx context.Context, id string) (*runtimeconfig.Client, time.Duration, error) {
-	leave, ok := d.enter(id)
-	if !ok {
-		return nil, 0, errors.Join(ErrDocument, errors.New("too many fetches are under way"))
-	}
-	defer leave()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return nil, failureAge, ErrDocument
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := d.http.Do(req)
-	if err != nil {
-		return nil, failureAge, errors.Join(ErrDocument, errors.New("no answer from its host"))
+	switch {
+	case errors.Is(err, guard.ErrBusy):
+		return nil, 0, errors.Join(ErrAway, errors.New("too many fetches from its host are under way"))
+	case err != nil:
+		return nil, failureAge, errors.Join(ErrAway, errors.New("no answer from its host"))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError {
+		return nil, failureAge, errors.Join(ErrAway, errors.New("its host does not answer with a document"))
+	}
 	mt, _, mtErr := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil || mtErr != nil || resp.StatusCode != http.StatusOK || len(body) > maxDocument || mt != "application/json" && !strings.HasSuffix(mt, "+json") {
+	if mtErr != nil || resp.StatusCode != http.StatusOK || len(body) > maxDocument || mt != "application/json" && !strings.HasSuffix(mt, "+json") {
 		return nil, failureAge, errors.Join(ErrDocument, errors.New("not a short JSON document with status 200"))
 	}
 	c, err := parseDocument(id, body)
