@@ -36,6 +36,7 @@ type keySet struct {
 	now    func() time.Time
 
 	keys atomic.Pointer[publicKeys]
+	look atomic.Int64 // when a token of a known key looks for newer ones, as Unix seconds
 	// One read is under way at a time. What follows is touched by it alone.
 	reads singleflight.Group
 	pace  *rate.Limiter
@@ -75,17 +76,22 @@ func (k publicKey) fits(t *idToken, method jwt.SigningMethod) bool {
 
 // newPace bounds the reads, good or failed, that tokens can cause: a rotated key
 // and a vendor that stumbles find one at once, and made-up key ids or a vendor
-// that is away make no more than one in ten seconds.
+// that is away make no more than one in ten seconds. No outsider makes key ids up:
+// ID tokens come from the vendor's token endpoint alone, and claims are judged first.
 func newPace() *rate.Limiter { return rate.NewLimiter(rate.Every(10*time.Second), 3) }
 
-// patience is how long a token of a known key waits for newer keys.
-const patience = 2 * time.Second
+// patience is how long a token of a known key waits for newer keys, one token in
+// every lookPause: where they do not come, the others use what is there.
+const (
+	patience  = 2 * time.Second
+	lookPause = time.Minute
+)
 
 // verify tells whether one of the keys signed t.
 func (s *keySet) verify(ctx context.Context, t *idToken) error {
 	keys, now := s.keys.Load(), s.now()
 	known := keys.usable(now) && t.signedBy(keys.list)
-	if known && now.Before(keys.fresh) {
+	if known && (now.Before(keys.fresh) || !s.looks(now)) {
 		return nil
 	}
 	if known {
@@ -101,6 +107,12 @@ func (s *keySet) verify(ctx context.Context, t *idToken) error {
 		return fmt.Errorf("the vendor's keys for its id_token cannot be read: %w", err)
 	}
 	return errBadSignature
+}
+
+// looks tells one caller in every lookPause that it is the one to look.
+func (s *keySet) looks(now time.Time) bool {
+	next := s.look.Load()
+	return now.Unix() >= next && s.look.CompareAndSwap(next, now.Add(lookPause).Unix())
 }
 
 // readAgain waits for a read. Who gives up does not end it for the others.

@@ -12,6 +12,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha512"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +27,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // keyServer publishes keys, as a vendor does.
@@ -327,4 +329,52 @@ func FuzzParseKeys(f *testing.F) {
 			t.Error("a token without a signature is good")
 		}
 	})
+}
+
+// Keys that are to be read again and do not come cost one login in a minute a
+// moment; the others use what is there.
+func TestKeySet_oneLooksForNewerKeys(t *testing.T) {
+	k, key := newKeyServer(t), newECSigner(t, "1")
+	k.publish(setOf(key.jwk(t, "sig")))
+	token := key.token(t)
+	k.want(t, "at first", token, "", 1)
+	k.clock.Add(20 * 60)
+	k.mu.Lock() // holds the answer back
+	var first sync.WaitGroup
+	first.Go(func() {
+		if err := k.set.verify(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+	})
+	poll.Until(t, patience, func() error {
+		if k.reads.Load() != 2 {
+			return errors.New("nobody reads the keys again")
+		}
+		return nil
+	})
+	start := time.Now()
+	for range 20 {
+		k.want(t, "while one waits", token, "", 2)
+	}
+	first.Wait()
+	for range 20 {
+		k.want(t, "after one waited", token, "", 2)
+	}
+	if took := time.Since(start); took > 3*patience {
+		t.Errorf("40 logins took %s", took)
+	}
+	k.mu.Unlock()
+	poll.Until(t, patience, func() error {
+		if !k.set.now().Before(k.set.keys.Load().fresh) {
+			return errors.New("the answer that came late is not used")
+		}
+		return nil
+	})
+	k.clock.Add(20 * 60)
+	k.publish("")
+	k.want(t, "away", token, "", 3)
+	k.clock.Add(59)
+	k.want(t, "away, within the minute", token, "", 3)
+	k.clock.Add(1)
+	k.want(t, "away, after it", token, "", 4)
 }
