@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // maxOpen bounds the connections to one address: an outsider has as many names
@@ -74,7 +75,11 @@ func (d *dialer) connect(ctx context.Context, network string, to target) (net.Co
 		leave()
 		return nil, err
 	}
-	return &heldConn{conn, leave}, nil
+	held := &heldConn{conn, leave}
+	// A peer that floods and reads nothing keeps the client's own writes waiting,
+	// and with them the connection, after the exchange has ended.
+	time.AfterFunc(d.net.Timeout, func() { _ = held.Close() })
+	return held, nil
 }
 
 func siteOf(ip netip.Addr) netip.Prefix {
