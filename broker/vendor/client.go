@@ -240,6 +240,9 @@ func newTransport(caBundle string) (*http.Transport, error) {
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		// One connection carries all calls to a vendor over HTTP/2. Where it is dead
+		// and nobody says so, each of them would wait in vain until TCP gives up.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second, WriteByteTimeout: 10 * time.Second},
 	}, nil
 }
 
