@@ -3,7 +3,6 @@
 package filesource_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/filesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
@@ -64,22 +63,6 @@ metadata: {name: team-a, labels: {tier: gold}}
 )
 
 // buffer is a log that a test may read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
@@ -92,7 +75,7 @@ func write(t *testing.T, dir, name, content string) {
 	}
 }
 
-func newSource(t *testing.T, dir string, log *buffer) *filesource.Source {
+func newSource(t *testing.T, dir string, log *capture.Buffer) *filesource.Source {
 	t.Helper()
 	s, err := filesource.New(filesource.Options{
 		Now: time.Now,
@@ -129,7 +112,7 @@ func TestSource_loadAndChange(t *testing.T) {
 	write(t, dir, "secret.json", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"acme"},"data":{"clientID":"c2hhcmVkLWFwcA==","clientSecret":"Q0FOQVJZLXNoYXJlZA=="}}`)
 	write(t, dir, ".hidden.yaml", "nonsense: [")
 	write(t, dir, "notes.txt", "nonsense: [")
-	var log buffer
+	var log capture.Buffer
 	s := newSource(t, dir, &log)
 	first, err := s.Load(t.Context())
 	if err != nil {
@@ -173,10 +156,10 @@ type watcher struct {
 	t    *testing.T
 	now  atomic.Pointer[runtimeconfig.Snapshot]
 	done chan error
-	log  *buffer
+	log  *capture.Buffer
 }
 
-func watch(t *testing.T, s *filesource.Source, log *buffer, first *runtimeconfig.Snapshot) *watcher {
+func watch(t *testing.T, s *filesource.Source, log *capture.Buffer, first *runtimeconfig.Snapshot) *watcher {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watcher{t: t, log: log, done: make(chan error, 1)}
@@ -229,7 +212,7 @@ func TestSource_mountedConfigMap(t *testing.T) {
 	if err := os.Symlink(dir, filepath.Join(dir, "..v1/sub/loop")); err != nil {
 		t.Fatal(err)
 	}
-	var log buffer
+	var log capture.Buffer
 	s := newSource(t, dir, &log)
 	first, err := s.Load(t.Context())
 	if err != nil {
@@ -262,14 +245,14 @@ func TestSource_loadRefuses(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, dir, "f.yaml", content)
-		var log buffer
+		var log capture.Buffer
 		if _, err := newSource(t, dir, &log).Load(t.Context()); err == nil {
 			t.Errorf("%s: accepted", name)
 		} else if strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%s: the error holds a secret: %v", name, err)
 		}
 	}
-	var log buffer
+	var log capture.Buffer
 	if _, err := newSource(t, filepath.Join(t.TempDir(), "missing"), &log).Load(t.Context()); err == nil {
 		t.Error("a missing directory: accepted")
 	}
@@ -294,7 +277,7 @@ func TestSource_discovery(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "op.yaml", fmt.Sprintf("apiVersion: oauthbroker.dev/v1alpha1\nkind: OAuthVendor\nmetadata: {name: acme}\nspec:\n  issuer: %s\n  discovery: {type: OpenIDConnect}\n", op.URL))
 	write(t, dir, "client.yaml", clientYAML)
-	var log buffer
+	var log capture.Buffer
 	s := newSource(t, dir, &log)
 	first, err := s.Load(t.Context())
 	if err != nil {
@@ -323,7 +306,7 @@ func TestSource_sameEverywhere(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.yaml", vendorYAML+"---\n"+secretYAML+"---\n"+clientYAML+"---\n"+byocYAML)
 	binding := func() (string, runtimeconfig.Binding) {
-		var log buffer
+		var log capture.Buffer
 		s, err := newSource(t, dir, &log).Load(t.Context())
 		if err != nil {
 			t.Fatal(err)

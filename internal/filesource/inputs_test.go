@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/oauthbroker/oauth-broker/test/capture"
 )
 
 // exportedYAML is what kubectl get -o yaml gives: an edit by hand changes none
@@ -45,7 +47,7 @@ stringData: {clientID: new-app, clientSecret: CANARY-new}
 func TestSource_exportedManifestsCanBeEdited(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "all.yaml", exportedYAML)
-	var log buffer
+	var log capture.Buffer
 	s := newSource(t, dir, &log)
 	first, err := s.Load(t.Context())
 	if err != nil {

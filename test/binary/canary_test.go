@@ -3,6 +3,7 @@
 package binary
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,24 +27,23 @@ func (h *hearing) Errorf(format string, a ...any) {
 // TestCanary: a check that never fails is no check.
 func TestCanary(t *testing.T) {
 	const code, token = "the-code-0123456789", "the-token-0123456789"
-	for place, leak := range map[string]func(c *canary){
-		"log":       func(c *canary) { l := &Buffer{}; _, _ = io.WriteString(l, "code="+code); c.logs = append(c.logs, l) },
-		"metrics":   func(c *canary) { c.logs = append(c.logs, strings.NewReader(token)) },
-		"an answer": func(c *canary) { c.bodies = append(c.bodies, "<p>"+code) },
-		"nowhere":   func(*canary) {},
+	for place, leak := range map[string]func(l *listener){
+		"what was written": func(l *listener) { l.written = append(l.written, bytes.NewBufferString("token="+token)) },
+		"an answer":        func(l *listener) { l.bodies = append(l.bodies, "<p>"+code) },
+		"nowhere":          func(*listener) {},
 	} {
-		c := newCanary()
+		l := newListener()
 		next := answers(`{"access_token":"` + token + `"}`)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://broker.example/?code="+code, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (listening{c, next, "broker.example"}).RoundTrip(r); err != nil {
+		if _, err := (listening{l, next, "broker.example"}).RoundTrip(r); err != nil {
 			t.Fatal(err)
 		}
-		leak(c)
+		leak(l)
 		h := &hearing{TB: t}
-		c.check(h)
+		l.check(h)
 		if found := len(h.heard) == 1 && strings.HasPrefix(h.heard[0], place); found != (place != "nowhere") {
 			t.Errorf("%s: heard %q", place, h.heard)
 		}

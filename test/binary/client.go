@@ -28,7 +28,7 @@ func (in *Install) HTTP(vendors ...*fakevendor.Server) *http.Client {
 	}
 	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
 	return &http.Client{
-		Transport: listening{in.canary, t, in.Public}, Timeout: Patience,
+		Transport: listening{in.listener, t, in.Public}, Timeout: Patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 )
 
 // blocks are the fenced blocks of a language in a document, in order.
@@ -82,9 +83,9 @@ func (g *guide) run(block string) string {
 }
 
 // serve runs a block in the background until the test ends.
-func (g *guide) serve(block string) *binary.Buffer {
+func (g *guide) serve(block string) *capture.Buffer {
 	g.t.Helper()
-	log := &binary.Buffer{}
+	log := &capture.Buffer{}
 	cmd := g.command(strings.Replace(block, "broker serve", "exec broker serve", 1)) // so that the pid is the broker's
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -138,7 +139,7 @@ func TestGuide(t *testing.T) {
 	}
 	g := newGuide(t)
 	var out []string
-	log := &binary.Buffer{}
+	log := &capture.Buffer{}
 	for _, block := range blocks(t, guidePath, "sh") {
 		if strings.HasPrefix(block, "broker serve") {
 			log = g.serve(block)
@@ -208,7 +209,7 @@ func TestGuide_taskDefinition(t *testing.T) {
 		task.Command[i] = arg
 	}
 	cmd := exec.CommandContext(t.Context(), in.Binary, task.Command...)
-	log := &binary.Buffer{}
+	log := &capture.Buffer{}
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

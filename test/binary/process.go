@@ -17,12 +17,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/authority"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
@@ -54,7 +54,7 @@ type Install struct {
 	// Output takes what brokers write instead of their logs; nil keeps it.
 	Output *os.File
 
-	canary *canary
+	listener *listener
 }
 
 // New makes an install with a new key ring, which the binary writes.
@@ -64,7 +64,7 @@ func New(t testing.TB, binary string) *Install {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &Install{T: t, Binary: binary, Dir: t.TempDir(), Public: FreeAddress(t), Admin: FreeAddress(t), CA: ca, canary: newCanary()}
+	in := &Install{T: t, Binary: binary, Dir: t.TempDir(), Public: FreeAddress(t), Admin: FreeAddress(t), CA: ca, listener: newListener()}
 	in.PublicURL = "https://" + in.Public
 	in.Issue()
 	if code, stderr := in.Run("keys", "new", in.Path("keyring.json")); code != 0 {
@@ -73,7 +73,7 @@ func New(t testing.TB, binary string) *Install {
 	if err := os.Mkdir(in.Path("config"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { in.canary.check(t) })
+	t.Cleanup(func() { in.listener.check(t) })
 	return in
 }
 
@@ -136,7 +136,7 @@ func (in *Install) Another() *Install {
 type Broker struct {
 	in   *Install
 	cmd  *exec.Cmd
-	log  *Buffer
+	log  *capture.Buffer
 	done chan struct{}
 	code int
 }
@@ -156,7 +156,7 @@ func (in *Install) StartWith(source ...string) *Broker {
 
 func (in *Install) start(args []string) *Broker {
 	in.T.Helper()
-	b := &Broker{in: in, log: &Buffer{}, done: make(chan struct{})}
+	b := &Broker{in: in, log: &capture.Buffer{}, done: make(chan struct{})}
 	b.cmd = in.command(args)
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
 	if in.Output != nil {
@@ -170,7 +170,7 @@ func (in *Install) start(args []string) *Broker {
 		b.code = b.cmd.ProcessState.ExitCode()
 		close(b.done)
 	}()
-	in.canary.logs = append(in.canary.logs, b.log)
+	in.listener.written = append(in.listener.written, b.log)
 	in.T.Cleanup(func() { b.Kill() })
 	Eventually(in.T, func() error {
 		select {
@@ -194,7 +194,7 @@ func (in *Install) command(args []string) *exec.Cmd {
 // Run runs the binary to its end, which must come by itself.
 func (in *Install) Run(args ...string) (code int, stderr string) {
 	in.T.Helper()
-	var out, errs Buffer
+	var out, errs capture.Buffer
 	cmd := in.command(args)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
@@ -205,7 +205,7 @@ func (in *Install) Run(args ...string) (code int, stderr string) {
 	if !late.Stop() {
 		in.T.Fatalf("broker %s did not end: %s", strings.Join(args, " "), &errs)
 	}
-	in.canary.logs = append(in.canary.logs, &out, &errs)
+	in.listener.written = append(in.listener.written, &out, &errs)
 	return cmd.ProcessState.ExitCode(), errs.String()
 }
 
@@ -253,10 +253,10 @@ func (b *Broker) Kill() {
 	<-b.done
 }
 
-// measure keeps the metrics for the canary.
+// measure keeps the metrics for the listener.
 func (b *Broker) measure() {
 	if metrics, err := b.AdminGet("/metrics"); err == nil {
-		b.in.canary.logs = append(b.in.canary.logs, strings.NewReader(metrics))
+		b.in.listener.written = append(b.in.listener.written, bytes.NewBufferString(metrics))
 	}
 }
 
@@ -365,24 +365,4 @@ func FreeAddress(t testing.TB) string {
 	}
 	t.Fatal("no port is free")
 	return ""
-}
-
-// Buffer is a buffer for many writers.
-type Buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *Buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-// String is all that was written.
-func (b *Buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

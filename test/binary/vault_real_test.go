@@ -17,6 +17,7 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/test/authority"
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/fakekms"
 )
 
@@ -78,7 +79,7 @@ func (v *realVault) write(path string, in map[string]any) *api.Secret {
 // start runs the server until it answers; it is sealed.
 func (v *realVault) start() {
 	v.t.Helper()
-	log := &binary.Buffer{}
+	log := &capture.Buffer{}
 	v.process = exec.Command(vaultServer, "-listen", v.address, "-data", v.path("data"), "-tls-cert", v.path("tls.crt"), "-tls-key", v.path("tls.key"))
 	v.process.Stdout, v.process.Stderr = log, log
 	v.must(v.process.Start())

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 )
 
 // Patience is how long a command may take on a busy machine.
@@ -44,7 +44,7 @@ func (p Program) Run(args ...string) Result {
 
 // Running is a command under way.
 type Running struct {
-	out, errs binary.Buffer
+	out, errs capture.Buffer
 	code      int
 }
 

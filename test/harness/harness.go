@@ -19,7 +19,6 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"encoding/json"
@@ -29,7 +28,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,6 +44,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 )
 
@@ -98,9 +97,9 @@ type Harness struct {
 	ring     keyring.Ring
 	router   *router
 	replicas []*replica
-	logs     *buffer
-	audit    *buffer
-	canary   *canary
+	logs     *capture.Buffer
+	audit    *capture.Buffer
+	listener *listener
 	tls      *transport
 	key      *ecdsa.PrivateKey
 }
@@ -120,14 +119,14 @@ func Start(t testing.TB, o Options) *Harness {
 	if o.Replicas == 0 {
 		o.Replicas = 2
 	}
-	h := &Harness{Clock: &Clock{}, t: t, options: o, logs: &buffer{}, audit: &buffer{}, canary: &canary{markers: map[string]string{}}}
+	h := &Harness{Clock: &Clock{}, t: t, options: o, logs: &capture.Buffer{}, audit: &capture.Buffer{}, listener: newListener()}
 	h.ring = keyring.New(h.Clock.Now())
 	for _, k := range append(h.ring.Flow, h.ring.Grant...) {
-		h.canary.plant("sealing key", k.Secret.Reveal())
+		h.listener.plant("sealing key", k.Secret.Reveal())
 	}
-	h.canary.plant("initial access token of the broker", o.Registration.Token.Reveal())
+	h.listener.plant("initial access token of the broker", o.Registration.Token.Reveal())
 	h.tls = newTransport(t)
-	h.router = &router{canary: h.canary, vendors: map[string]http.RoundTripper{}}
+	h.router = &router{listener: h.listener, vendors: map[string]http.RoundTripper{}}
 	for n := range o.Replicas {
 		h.replicas = append(h.replicas, h.startReplica(n+1))
 	}
@@ -325,10 +324,10 @@ func (h *Harness) StartVendor(o fakevendor.Options) *fakevendor.Server {
 	v := fakevendor.New(o).Start(h.t)
 	h.router.addVendor(v)
 	for _, c := range o.Clients {
-		h.canary.plant("client secret at the vendor", c.Secret)
+		h.listener.plant("client secret at the vendor", c.Secret)
 	}
-	h.canary.plant("initial access token at the vendor", o.InitialAccessToken)
-	h.canary.watch(v)
+	h.listener.plant("initial access token at the vendor", o.InitialAccessToken)
+	h.listener.watch(v)
 	return v
 }
 
@@ -354,21 +353,3 @@ func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 
 // Advance moves the clock.
 func (c *Clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
-
-// buffer is a bytes.Buffer for many goroutines.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}

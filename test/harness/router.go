@@ -17,7 +17,7 @@ import (
 // router is the network: requests to the public host go to a living replica,
 // requests to a vendor's host to that vendor, and nothing goes anywhere else.
 type router struct {
-	canary     *canary
+	listener   *listener
 	replicas   []*replica
 	transports []*http.Transport
 
@@ -39,7 +39,7 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err = r.canary.request(req)
+	req, err = r.listener.request(req)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resp, r.canary.response(resp)
+	return resp, r.listener.response(resp)
 }
 
 func (r *router) vendor(host string) http.RoundTripper {

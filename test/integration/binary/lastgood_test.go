@@ -29,6 +29,7 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 	"github.com/oauthbroker/oauth-broker/test/wire"
@@ -47,7 +48,7 @@ type cluster struct {
 	system, published, tenant string
 	vendor                    *fakevendor.Server
 	wire                      *wire.Wire
-	operator                  binary.Buffer // what the manager logs
+	operator                  capture.Buffer // what the manager logs
 }
 
 func newCluster(t *testing.T, managerFlags ...string) *cluster {

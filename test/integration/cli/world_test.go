@@ -19,6 +19,7 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/cli"
 	"github.com/oauthbroker/oauth-broker/test/install"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
@@ -76,7 +77,7 @@ func (w *world) kubeconfig(name, as string) string {
 // start runs the manager, and a broker with the key ring that it makes.
 func (w *world) start() {
 	w.t.Helper()
-	var log binary.Buffer
+	var log capture.Buffer
 	cmd := exec.CommandContext(w.t.Context(), manager, "--public-url", w.PublicURL, "--namespace", install.Namespace, "--published-namespace", install.Published,
 		"--broker-admin", "http://"+w.Admin, "--kubeconfig", w.admin, "--metrics-bind-address", "0", "--health-probe-bind-address", "0")
 	cmd.Stdout, cmd.Stderr = &log, &log

@@ -19,6 +19,7 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -38,7 +39,7 @@ func buildManager(t *testing.T, tags string) string {
 // managerProcess is the manager as a process.
 type managerProcess struct {
 	cmd  *exec.Cmd
-	log  *lockedBuffer
+	log  *capture.Buffer
 	done chan error
 }
 
@@ -46,7 +47,7 @@ type managerProcess struct {
 // until the test ends.
 func (in *install) startManager(bin, kubeconfig, step string, flags ...string) *managerProcess {
 	in.t.Helper()
-	m := &managerProcess{log: &lockedBuffer{}, done: make(chan error, 1)}
+	m := &managerProcess{log: &capture.Buffer{}, done: make(chan error, 1)}
 	m.cmd = exec.Command(bin, append([]string{
 		"--public-url=https://broker.example", "--namespace=" + in.system, "--published-namespace=" + in.published, "--broker-class=" + in.class,
 		"--broker-admin=" + strings.Join(in.brokers, ","), "--kubeconfig=" + kubeconfig, "--health-probe-bind-address=0", "--metrics-bind-address=0",

@@ -106,7 +106,7 @@ func TestProbe_life(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op.writes.reset()
+	op.writes.Reset()
 	op.Touch()
 	stays(t, func() error {
 		after, _, err := in.index()

@@ -3,7 +3,6 @@
 package operator_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +37,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/kubesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
@@ -91,15 +91,15 @@ func (c *fakeClock) Advance(d time.Duration) { c.offset.Add(int64(d)) }
 type operator struct {
 	*controllers.Operator
 	stop      func()
-	log       *lockedBuffer
+	log       *capture.Buffer
 	writes    *writeLog
-	informers *lockedBuffer
+	informers *capture.Buffer
 }
 
 // start runs an operator until the test ends or stop is called.
 func (in *install) start(change ...func(*controllers.Options, *rest.Config)) *operator {
 	in.t.Helper()
-	op := &operator{log: &lockedBuffer{}, writes: &writeLog{}, informers: &lockedBuffer{}}
+	op := &operator{log: &capture.Buffer{}, writes: &writeLog{}, informers: &capture.Buffer{}}
 	config := rest.CopyConfig(plane.Config)
 	own := controllers.Options{
 		PublicURL: "https://broker.example", Namespace: in.system, PublishedNamespace: in.published, BrokerClass: in.class,
@@ -150,8 +150,8 @@ type broker struct {
 	mu       sync.Mutex
 	history  []*runtimeconfig.Snapshot
 	loads    atomic.Int64
-	log      *lockedBuffer
-	problems *lockedBuffer
+	log      *capture.Buffer
+	problems *capture.Buffer
 	stop     func()
 }
 
@@ -159,7 +159,7 @@ type broker struct {
 // that start later ask.
 func (in *install) startBroker(change ...func(*kubesource.Options)) *broker {
 	in.t.Helper()
-	b := &broker{log: &lockedBuffer{}, problems: &lockedBuffer{}}
+	b := &broker{log: &capture.Buffer{}, problems: &capture.Buffer{}}
 	o := kubesource.Options{
 		Config: plane.Config, Namespace: in.published, Snapshot: runtimeconfig.Options{Now: time.Now},
 		Log:       slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -349,26 +349,8 @@ func stays(t *testing.T, check func() error) {
 	}
 }
 
-// lockedBuffer is a buffer for many writers.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // writeLog records what a client changed: "POST secrets published/name".
-type writeLog struct{ lockedBuffer }
+type writeLog struct{ capture.Buffer }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
@@ -397,10 +379,4 @@ func (w *writeLog) in(parts ...string) int {
 		}
 	}
 	return n
-}
-
-func (w *writeLog) reset() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.b.Reset()
 }

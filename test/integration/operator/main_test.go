@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -20,7 +21,7 @@ import (
 var plane controlplane.Plane
 
 // libraryLog is what client-go and controller-runtime log.
-var libraryLog lockedBuffer
+var libraryLog capture.Buffer
 
 func TestMain(m *testing.M) {
 	log := logr.FromSlogHandler(slog.NewJSONHandler(&libraryLog, nil))

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/oauthbroker/oauth-broker/controllers"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -38,7 +39,7 @@ func TestManager(t *testing.T) {
 	}
 	b := in.startBroker()
 	probe, metrics := freeAddress(t), freeAddress(t)
-	var log lockedBuffer
+	var log capture.Buffer
 	cmd := exec.CommandContext(t.Context(), bin, "--public-url=https://broker.example", "--namespace="+in.system, "--published-namespace="+in.published,
 		"--broker-class="+in.class, "--broker-admin="+in.brokers[0], "--leader-elect", "--kubeconfig="+in.kubeconfig("role.yaml"),
 		"--health-probe-bind-address="+probe, "--metrics-bind-address="+metrics)

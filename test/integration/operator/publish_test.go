@@ -45,7 +45,7 @@ func TestPublish_applyToServed(t *testing.T) {
 	}
 
 	// An edit reaches both brokers, and status follows with one write.
-	op.writes.reset()
+	op.writes.Reset()
 	start := time.Now()
 	update(in, vendor, func(v *oauthv1alpha1.OAuthVendor) {
 		v.Spec.Scopes = &oauthv1alpha1.Scopes{Default: []oauthv1alpha1.ScopeToken{"read"}}
@@ -119,7 +119,7 @@ func TestPublish_quietWhenNothingChanged(t *testing.T) {
 		return fmt.Sprint(vendor.ResourceVersion, credential.ResourceVersion, index.ResourceVersion)
 	}
 	want := fmt.Sprint(vendor.ResourceVersion, credential.ResourceVersion, before.ResourceVersion)
-	op.writes.reset()
+	op.writes.Reset()
 	for range 5 {
 		op.Touch()
 		stays(t, func() error {
@@ -178,7 +178,7 @@ func TestPublish_oneOfThreeThousand(t *testing.T) {
 	t.Logf("start to served: %s", time.Since(start).Round(time.Millisecond))
 	poll.Until(t, 3*time.Minute, in.allReady) // a status write for each
 
-	op.writes.reset()
+	op.writes.Reset()
 	start = time.Now()
 	update(in, in.secret("c-1234", ""), func(s *corev1.Secret) { s.Data["clientSecret"] = []byte("second") })
 	changed := in.credential("c-1234")

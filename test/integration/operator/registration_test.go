@@ -178,7 +178,7 @@ func TestRegistration(t *testing.T) {
 	}
 	eventually(t, func() error { return condition(r.object, "Ready", "True", "Ready") })
 	eventually(t, func() error { return condition(web, "Ready", "True", "Ready") })
-	op.writes.reset()
+	op.writes.Reset()
 	op.Touch()
 	update(r.install, r.app, func(c *oauthv1alpha1.BYOCCredential) { c.Labels = map[string]string{"x": "y"} })
 	stays(t, func() error {

@@ -22,6 +22,7 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/capture"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	chart "github.com/oauthbroker/oauth-broker/test/install"
 )
@@ -68,7 +69,7 @@ func TestRendered_rights(t *testing.T) {
 				values = []string{"watchNamespaces={" + in.tenant + "}"}
 			}
 			config := in.grantRendered(values...)
-			refused := &lockedBuffer{}
+			refused := &capture.Buffer{}
 			in.startBroker()
 			op := in.start(func(o *controllers.Options, c *rest.Config) {
 				*c = *rest.CopyConfig(config)
@@ -118,7 +119,7 @@ func TestRendered_registration(t *testing.T) {
 			if namespaced {
 				values = []string{"watchNamespaces={" + r.tenant + "}"}
 			}
-			config, refused := r.grantRendered(values...), &lockedBuffer{}
+			config, refused := r.grantRendered(values...), &capture.Buffer{}
 			start := func() *operator {
 				return r.start(r.registers, func(o *controllers.Options, c *rest.Config) {
 					*c = *rest.CopyConfig(config)
@@ -189,7 +190,7 @@ func TestRendered_admissionPolicy(t *testing.T) {
 		initial.Annotations["by"] = "the operator"
 		return isDenied(own.Update(t.Context(), initial), "changes and deletes Secrets of registrations")
 	})
-	refused := &lockedBuffer{}
+	refused := &capture.Buffer{}
 	r.startBroker()
 	r.start(r.registers, func(_ *controllers.Options, c *rest.Config) {
 		*c = *rest.CopyConfig(config)
@@ -234,7 +235,7 @@ func isDenied(err error, why string) error {
 
 // recordInvalid writes a line for each answer of status 422, with which admission
 // policies refuse.
-func recordInvalid(to *lockedBuffer) func(http.RoundTripper) http.RoundTripper {
+func recordInvalid(to *capture.Buffer) func(http.RoundTripper) http.RoundTripper {
 	return recordStatus(to, http.StatusUnprocessableEntity)
 }
 
@@ -265,11 +266,11 @@ func (in *install) breakAll(op *operator) {
 }
 
 // recordForbidden writes a line for each answer of status 403.
-func recordForbidden(to *lockedBuffer) func(http.RoundTripper) http.RoundTripper {
+func recordForbidden(to *capture.Buffer) func(http.RoundTripper) http.RoundTripper {
 	return recordStatus(to, http.StatusForbidden)
 }
 
-func recordStatus(to *lockedBuffer, status int) func(http.RoundTripper) http.RoundTripper {
+func recordStatus(to *capture.Buffer, status int) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			response, err := next.RoundTrip(r)

@@ -111,7 +111,7 @@ func TestSteady_reconcileTwice(t *testing.T) {
 	events := in.events()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			op.writes.reset()
+			op.writes.Reset()
 			op.Touch()
 			stays(t, func() error { return in.still(before) })
 			if s := op.writes.String(); s != "" {
@@ -171,7 +171,7 @@ func TestSteady_afterResync(t *testing.T) {
 	}
 	eventually(t, func() error { return condition(in.vendor(), "Ready", "True", "Ready") })
 	before, events := in.versions(), in.events()
-	op.writes.reset()
+	op.writes.Reset()
 
 	w.Cut()
 	seen := watches.Load()
