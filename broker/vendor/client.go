@@ -7,9 +7,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,33 +145,18 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	if req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != "" {
 		req.GetBody = nil
 	}
-	sent := &sentBody{ReadCloser: req.Body}
-	if req.Body != nil && req.Body != http.NoBody {
-		req.Body = sent
-	}
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
 	// The transport alone follows no redirect; the request's context ends in time.
-	resp, err := transport.RoundTrip(req)
+	resp, err := transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
-		return answer{}, &Error{Outcome: OutcomeUnavailable, Reason: transportReason(err), NotSent: req.Body == sent && !sent.begun.Load()}
+		return answer{}, &Error{Outcome: OutcomeUnavailable, Reason: transportReason(err), NotSent: !sent.Load()}
 	}
 	text, err := readBody(resp, &c.bodies, int64(e.Vendor.Transport.MaxResponseBytes))
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
-}
-
-// sentBody tells whether its sending began: until then a vendor has no grant to
-// redeem. Transports write the header first.
-type sentBody struct {
-	io.ReadCloser
-	begun atomic.Bool
-}
-
-// Read implements io.Reader.
-func (b *sentBody) Read(p []byte) (int, error) {
-	b.begun.Store(true)
-	return b.ReadCloser.Read(p)
 }
 
 // readBody reads an answer to its end and closes it.
