@@ -24,7 +24,10 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      75 * time.Second, // a vendor may take 60
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// Who reads nothing keeps an HTTP/2 connection for ever: it has no other
+		// deadline for what is not a request's own.
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: 15 * time.Second},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
