@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,18 +133,20 @@ func rendered(t *testing.T, x install.Tools, args ...string) []*unstructured.Uns
 	return objects
 }
 
-// TestParity holds the chart's default rendering against config/default, object
-// by object. They differ in the namespace of the operator, which Helm's user
+// TestParity holds the chart against the kustomizations, object by object. They differ in the namespace of the operator, which Helm's user
 // makes, and in the labels and annotations by which Helm knows its objects.
 func TestParity(t *testing.T) {
 	x := tools(t)
-	manifests, err := x.Build(t.Context(), "config/default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	kustomize, err := install.Objects(manifests)
-	if err != nil {
-		t.Fatal(err)
+	built := func(folder string) []*unstructured.Unstructured {
+		manifests, err := x.Build(t.Context(), folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := install.Objects(manifests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return objects
 	}
 	byName := func(objects []*unstructured.Unstructured) map[string]map[string]any {
 		out := map[string]map[string]any{}
@@ -155,8 +158,14 @@ func TestParity(t *testing.T) {
 		}
 		return out
 	}
-	if diff := cmp.Diff(byName(rendered(t, x)), byName(kustomize)); diff != "" {
+	if diff := cmp.Diff(byName(rendered(t, x)), byName(built("config/default"))); diff != "" {
 		t.Errorf("the chart (-) and config/default (+) differ:\n%s", diff)
+	}
+	policies := slices.DeleteFunc(rendered(t, x, "--set", "manager.admissionPolicy.enabled=true"), func(o *unstructured.Unstructured) bool {
+		return !strings.HasPrefix(o.GetKind(), "ValidatingAdmissionPolicy")
+	})
+	if diff := cmp.Diff(byName(policies), byName(built("config/admission"))); diff != "" || len(policies) != 2 {
+		t.Errorf("the chart's policy (-) and config/admission (+) differ, or there are %d objects instead of 2:\n%s", len(policies), diff)
 	}
 }
 
