@@ -4,25 +4,13 @@ package binary
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/oauthbroker/oauth-broker/test/canary"
 )
-
-// hearing hears what would fail a test.
-type hearing struct {
-	testing.TB
-	heard []string
-}
-
-func (*hearing) Helper() {}
-
-// Errorf implements testing.TB.
-func (h *hearing) Errorf(format string, a ...any) {
-	h.heard = append(h.heard, fmt.Sprintf(format, a...))
-}
 
 // TestCanary: a check that never fails is no check.
 func TestCanary(t *testing.T) {
@@ -42,10 +30,10 @@ func TestCanary(t *testing.T) {
 			t.Fatal(err)
 		}
 		leak(l)
-		h := &hearing{TB: t}
+		h := &canary.Heard{TB: t}
 		l.check(h)
-		if found := len(h.heard) == 1 && strings.HasPrefix(h.heard[0], place); found != (place != "nowhere") {
-			t.Errorf("%s: heard %q", place, h.heard)
+		if found := len(h.Errors) == 1 && strings.HasPrefix(h.Errors[0], place); found != (place != "nowhere") {
+			t.Errorf("%s: heard %q", place, h.Errors)
 		}
 	}
 }

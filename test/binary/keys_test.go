@@ -278,7 +278,7 @@ func TestKeys_inParallel(t *testing.T) {
 func TestKeys_replicaThatLags(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	late := s.Replica()
+	late := s.Another()
 	s.Write("late.json", s.Read("keyring.json"))
 	early, b := s.Start().Ready(), late.Start("--keyring", s.Path("late.json")).Ready()
 	old := b.Revision().KeyIDs

@@ -77,15 +77,6 @@ func New(t testing.TB, binary string) *Install {
 	return in
 }
 
-// Replica is the same install with addresses of its own: another broker of the
-// deployment.
-func (in *Install) Replica() *Install {
-	in.T.Helper()
-	other := *in
-	other.Public, other.Admin = FreeAddress(in.T), FreeAddress(in.T)
-	return &other
-}
-
 // Path of a file of the install.
 func (in *Install) Path(name string) string { return filepath.Join(in.Dir, name) }
 

@@ -72,7 +72,7 @@ func TestReplicas_oneCode(t *testing.T) {
 				s.Write("redis-url", redisURL)
 				flags = append(flags, "--redis-url", s.Path("redis-url"))
 			}
-			replicas := []*binary.Install{s.Install, s.Replica(), s.Replica()}
+			replicas := []*binary.Install{s.Install, s.Another(), s.Another()}
 			for _, r := range replicas {
 				r.Start(flags...).Ready()
 			}

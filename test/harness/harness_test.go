@@ -7,19 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oauthbroker/oauth-broker/test/canary"
 	"github.com/oauthbroker/oauth-broker/test/harness"
 )
-
-// listener hears what would fail a test.
-type listener struct {
-	testing.TB
-	heard []string
-}
-
-func (l *listener) Helper() {}
-func (l *listener) Errorf(format string, a ...any) {
-	l.heard = append(l.heard, fmt.Sprintf(format, a...))
-}
 
 // An innocent text is declared a secret, and must be found where it stands.
 func TestCheckNoSecrets_findsWhatLeaks(t *testing.T) {
@@ -27,19 +17,19 @@ func TestCheckNoSecrets_findsWhatLeaks(t *testing.T) {
 		`"/v1/vendors/{vendor}/authorize"`: "the log", "oauth_broker_requests_total": "the metrics",
 		"This sign-in request is not valid": "an error answer or page", `"token_type":"Bearer"`: "a token answer", "state-that-is-in-no-answer": "",
 	} {
-		l := &listener{TB: t}
+		l := &canary.Heard{TB: t}
 		h := harness.Standard(l, harness.Setup{})
 		h.NewLogin("tenant-a.nobody").Authorize()
 		if r := h.Login(harness.WebClient).Redeem(); r.Text("access_token") == "" {
 			t.Fatalf("no tokens: %d %s", r.Status, r.Body)
 		}
 		h.CheckNoSecrets(l)
-		if len(l.heard) != 0 {
-			t.Errorf("heard %q of an innocent broker", l.heard)
+		if len(l.Errors) != 0 {
+			t.Errorf("heard %q of an innocent broker", l.Errors)
 		}
 		h.Plant("a secret", text)
 		h.CheckNoSecrets(l)
-		if heard := strings.Join(l.heard, "\n"); place == "" && heard != "" || !strings.Contains(heard, place) {
+		if heard := strings.Join(l.Errors, "\n"); place == "" && heard != "" || !strings.Contains(heard, place) {
 			t.Errorf("%q in %s: heard %q", text, place, heard)
 		}
 	}

@@ -4,7 +4,6 @@ package interop
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/oauthbroker/oauth-broker/test/capture"
 )
 
 // Program is a third-party client as a process.
@@ -28,9 +29,9 @@ type Program struct {
 	lines chan string // of standard output
 	users sync.WaitGroup
 
+	output capture.Buffer // all of it, for failures
 	mu     sync.Mutex
-	output bytes.Buffer // all of it, for failures
-	failed error        // the user's first failure
+	failed error // the user's failures
 }
 
 // Start runs a program; the user opens every URL of the issuer's authorization
@@ -62,9 +63,7 @@ func (p *Program) listen(from io.Reader, lines chan<- string) {
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
 		line := scanner.Text()
-		p.mu.Lock()
-		fmt.Fprintln(&p.output, line)
-		p.mu.Unlock()
+		_, _ = fmt.Fprintln(&p.output, line)
 		if address := p.opens.FindString(line); address != "" {
 			p.users.Go(func() {
 				if err := p.user.Open(address); err != nil {
@@ -85,11 +84,7 @@ func (p *Program) listen(from io.Reader, lines chan<- string) {
 }
 
 // Output is all that the program printed.
-func (p *Program) Output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.output.String()
-}
+func (p *Program) Output() string { return p.output.String() }
 
 // Wait waits for a good end.
 func (p *Program) Wait() error {

@@ -3,12 +3,12 @@
 package redis_test
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
+	"github.com/oauthbroker/oauth-broker/test/canary"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
 	"github.com/oauthbroker/oauth-broker/test/redis"
@@ -70,30 +70,20 @@ func TestRedTeam_K05_Dump(t *testing.T) {
 	}
 }
 
-// listener hears errors without failing.
-type listener struct {
-	testing.TB
-	heard []string
-}
-
-func (l *listener) Errorf(format string, a ...any) {
-	l.heard = append(l.heard, fmt.Sprintf(format, a...))
-}
-
 // A plain token in Redis would be found.
 func TestRedTeam_K05_DumpIsSearched(t *testing.T) {
-	l := &listener{TB: t}
+	l := &canary.Heard{TB: t}
 	server := redis.Start(t)
 	h := rig{harness.Standard(l, harness.Setup{Options: harness.Options{Redis: server.URL(), Look: map[string]func() string{"Redis": server.Dump}}}), server}
 	_, token := h.login(t, harness.WebClient)
 	h.CheckNoSecrets(l)
-	if len(l.heard) != 0 {
-		t.Errorf("heard %q of an innocent broker", l.heard)
+	if len(l.Errors) != 0 {
+		t.Errorf("heard %q of an innocent broker", l.Errors)
 	}
 	server.Do("SET", "leak", "x"+token)
 	h.CheckNoSecrets(l)
-	if !strings.Contains(strings.Join(l.heard, "\n"), "Redis holds a secret") {
-		t.Errorf("heard %q", l.heard)
+	if !strings.Contains(strings.Join(l.Errors, "\n"), "Redis holds a secret") {
+		t.Errorf("heard %q", l.Errors)
 	}
 	server.Do("DEL", "leak")
 }
