@@ -15,10 +15,12 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -165,9 +167,29 @@ func (c *cluster) guide(t *testing.T) {
 	if ran != 3 {
 		t.Errorf("ran %d blocks of the guide, want 3", ran)
 	}
+	c.timer(t)
 	var d appsv1.Deployment
 	if err := plane.Client.Get(t.Context(), client.ObjectKey{Namespace: c.system, Name: "oauth-broker"}, &d); err != nil || len(d.Spec.Template.Annotations) == 0 {
 		t.Errorf("the Deployment was not restarted: %v", err)
+	}
+}
+
+// timer: the pods of the guide's CronJob may run where the install guide, the chart
+// and kustomize have the namespace enforce Pod Security "restricted".
+func (c *cluster) timer(t *testing.T) {
+	t.Helper()
+	var job batchv1.CronJob
+	if err := plane.Client.Get(t.Context(), client.ObjectKey{Namespace: c.system, Name: "key-rotation"}, &job); err != nil {
+		t.Fatal(err)
+	}
+	namespace := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.system}}
+	restrict := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`))
+	if err := plane.Client.Patch(t.Context(), &namespace, restrict); err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.system, Name: "key-rotation"}, Spec: job.Spec.JobTemplate.Spec.Template.Spec}
+	if err := plane.Client.Create(t.Context(), pod, client.DryRunAll); err != nil {
+		t.Errorf("the guide's CronJob makes no pod: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -146,6 +147,43 @@ func TestInstall_restricted(t *testing.T) {
 			t.Errorf("a pod on the host's network was answered %v", err)
 		}
 	})
+}
+
+// TestRunbooks_restricted: the pods that runbooks start may run in the release's
+// namespace.
+func TestRunbooks_restricted(t *testing.T) {
+	x := setUp(t)
+	assets, err := controlplane.Assets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, plane.Env.KubeConfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(x.Root, "docs", "runbooks", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, ran := regexp.MustCompile("(?ms)^kubectl -n oauth-broker-system run .*?^```$"), 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range command.FindAllString(string(text), -1) {
+			ran++
+			c = strings.NewReplacer("```", "", "--rm -it", "--dry-run=server", "NAME-OF-REDIS-SECRET", "redis").Replace(c)
+			cmd := exec.CommandContext(t.Context(), "bash", "-euc", c)
+			cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+assets+string(os.PathListSeparator)+os.Getenv("PATH"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", page, err, out)
+			}
+		}
+	}
+	if ran != 1 {
+		t.Errorf("%d pods of runbooks, want 1", ran)
+	}
 }
 
 func podOf(t *testing.T, deployment *unstructured.Unstructured) *corev1.Pod {
