@@ -46,6 +46,9 @@ func TestGuide_redis(t *testing.T) {
 	}
 	var out string
 	for _, block := range blocks(t, "../../docs/guides/redis.md", "sh") {
+		if strings.HasPrefix(block, "kubectl") { // test/integration/binary runs it
+			continue
+		}
 		if strings.HasPrefix(block, "broker serve") {
 			g.serve(block)
 			continue

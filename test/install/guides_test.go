@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,8 +49,14 @@ func TestGuides_helm(t *testing.T) {
 // TestGuides_values renders the chart with the values that guides tell of.
 func TestGuides_values(t *testing.T) {
 	x := tools(t)
-	for guide, want := range map[string]string{"install.md": "--brand-name=Acme", "observability.md": "kind: PrometheusRule"} {
+	for guide, want := range map[string]string{
+		"install.md": "--brand-name=Acme", "observability.md": "kind: PrometheusRule",
+		"redis.md": "--redis-url=/etc/oauth-broker/redis/url", "rotate-keys.md": "--keyring-kms-url=hashivault://oauth-broker",
+	} {
 		for _, values := range fenced(t, x, guide, "yaml") {
+			if strings.HasPrefix(values, "patches:") { // for kustomize
+				continue
+			}
 			values = "publicURL: " + install.PublicURL + "\n" + strings.ReplaceAll(values, "base64,...", "base64,PHN2Zy8+")
 			out, err := x.Template(t.Context(), "oauth-broker", "--values", valuesFile(t, values))
 			if err != nil || !strings.Contains(string(out), want) {
@@ -59,12 +66,28 @@ func TestGuides_values(t *testing.T) {
 	}
 }
 
-// TestGuides_patch: the patch for those who use kustomize reaches operator and brokers.
+// TestGuides_patch: the patches for those who use kustomize reach what they are for.
 func TestGuides_patch(t *testing.T) {
 	x := tools(t)
-	patches := fenced(t, x, "rotate-keys.md", "yaml")
+	for guide, want := range map[string]map[string]int{
+		"rotate-keys.md": {"- --keyring-kms-url=awskms://": 2},
+		"redis.md":       {"- --redis-url=/etc/oauth-broker/redis/url": 1, "mountPath: /etc/oauth-broker/redis": 1, "secretName: oauth-broker-redis": 1, "- port: 6379": 1},
+	} {
+		out := patched(t, x, guide)
+		for text, times := range want {
+			if n := strings.Count(out, text); n != times {
+				t.Errorf("%s: %s is there %d times, want %d\n%.2000s", guide, text, n, times, out)
+			}
+		}
+	}
+}
+
+// patched is the install by kustomize with the patches of a guide.
+func patched(t *testing.T, x install.Tools, guide string) string {
+	t.Helper()
+	patches := slices.DeleteFunc(fenced(t, x, guide, "yaml"), func(block string) bool { return !strings.HasPrefix(block, "patches:") })
 	if len(patches) != 1 {
-		t.Fatalf("the guide has %d patches, want 1", len(patches))
+		t.Fatalf("%s has %d blocks of patches, want 1", guide, len(patches))
 	}
 	dir := t.TempDir()
 	base, err := filepath.Rel(dir, filepath.Join(x.Root, "config", "samples", "install"))
@@ -75,7 +98,8 @@ func TestGuides_patch(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), x.Kustomize, "build", dir).CombinedOutput()
-	if n := strings.Count(string(out), "- --keyring-kms-url=awskms://"); err != nil || n != 2 {
-		t.Errorf("the flag is in %d Deployments, want 2 (%v)\n%.2000s", n, err, out)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", guide, err, out)
 	}
+	return string(out)
 }

@@ -4,6 +4,7 @@ package binary_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -136,7 +137,7 @@ func TestKeys_inCluster(t *testing.T) {
 	c.vanishes(t, kubeconfig)
 }
 
-// guide runs the commands of docs/guides/rotate-keys.md that are for a cluster.
+// guide runs the commands of the guides on keys and Redis that are for a cluster.
 func (c *cluster) guide(t *testing.T) {
 	t.Helper()
 	labels := map[string]string{"app.kubernetes.io/component": "broker"}
@@ -146,32 +147,45 @@ func (c *cluster) guide(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "broker", Image: "broker"}}},
 		}},
 	})
-	text, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "guides", "rotate-keys.md"))
-	if err != nil {
-		t.Fatal(err)
+	if n := c.runGuide(t, "rotate-keys.md"); n != 3 {
+		t.Errorf("ran %d blocks of the guide on keys, want 3", n)
 	}
-	admin, ran := c.kubeconfig(t, "admin", plane.Config), 0
-	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
-		if !strings.Contains(m[1], "oauth-broker-system") {
-			continue
-		}
-		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(m[1], "oauth-broker-system", c.system))
-		path := strings.Join([]string{filepath.Dir(broker), plane.Env.BinaryAssetsDirectory, os.Getenv("PATH")}, string(os.PathListSeparator))
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+admin, "PATH="+path)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v\n%s\n%s", err, m[1], out)
-		}
-		ran++
-	}
-	if ran != 3 {
-		t.Errorf("ran %d blocks of the guide, want 3", ran)
+	if n := c.runGuide(t, "redis.md"); n != 1 {
+		t.Errorf("ran %d blocks of the guide on Redis, want 1", n)
 	}
 	c.timer(t)
 	var d appsv1.Deployment
 	if err := plane.Client.Get(t.Context(), client.ObjectKey{Namespace: c.system, Name: "oauth-broker"}, &d); err != nil || len(d.Spec.Template.Annotations) == 0 {
 		t.Errorf("the Deployment was not restarted: %v", err)
 	}
+}
+
+// runGuide runs the blocks of a guide that are for the release's namespace.
+func (c *cluster) runGuide(t *testing.T, guide string) (ran int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "guides", guide))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	url := filepath.Join(home, "broker", "redis-url")
+	if err := errors.Join(os.Mkdir(filepath.Dir(url), 0o700), os.WriteFile(url, []byte("redis://127.0.0.1:6390\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	path := strings.Join([]string{filepath.Dir(broker), plane.Env.BinaryAssetsDirectory, os.Getenv("PATH")}, string(os.PathListSeparator))
+	env := append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, "admin", plane.Config), "PATH="+path, "HOME="+home)
+	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		if !strings.Contains(m[1], "oauth-broker-system") {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(m[1], "oauth-broker-system", c.system))
+		cmd.Env = env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s\n%s", err, m[1], out)
+		}
+		ran++
+	}
+	return ran
 }
 
 // timer: the pods of the guide's CronJob may run where the install guide, the chart
