@@ -15,7 +15,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -103,16 +102,7 @@ func (o *observer) see(obj any) {
 
 // programmed tells whether status says that the brokers serve the object as it is.
 func programmed(o client.Object) bool {
-	var list []metav1.Condition
-	switch o := o.(type) {
-	case *oauthv1alpha1.OAuthVendor:
-		list = o.Status.Conditions
-	case *oauthv1alpha1.BYOCCredential:
-		list = o.Status.Conditions
-	case *oauthv1alpha1.BrokerClient:
-		list = o.Status.Conditions
-	}
-	c := meta.FindStatusCondition(list, oauthv1alpha1.ConditionProgrammed)
+	c := controlplane.Condition(o, oauthv1alpha1.ConditionProgrammed)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == o.GetGeneration()
 }
 

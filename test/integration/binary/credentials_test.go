@@ -10,13 +10,13 @@ import (
 
 	"golang.org/x/oauth2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
+	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
@@ -32,14 +32,7 @@ func (c *cluster) status(o client.Object, kind string, status metav1.ConditionSt
 	if err := plane.Client.Get(c.T.Context(), client.ObjectKeyFromObject(o), o); err != nil {
 		return err
 	}
-	var list []metav1.Condition
-	switch o := o.(type) {
-	case *oauthv1alpha1.OAuthVendor:
-		list = o.Status.Conditions
-	case *oauthv1alpha1.BYOCCredential:
-		list = o.Status.Conditions
-	}
-	found := meta.FindStatusCondition(list, kind)
+	found := controlplane.Condition(o, kind)
 	switch {
 	case found == nil && status == "":
 		return nil

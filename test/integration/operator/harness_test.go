@@ -19,7 +19,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -38,6 +37,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/kubesource"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/capture"
+	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
@@ -295,16 +295,7 @@ func condition(o client.Object, kind, status, reason string) error {
 	if err := plane.Client.Get(context.Background(), client.ObjectKeyFromObject(o), o); err != nil {
 		return err
 	}
-	var list []metav1.Condition
-	switch o := o.(type) {
-	case *oauthv1alpha1.OAuthVendor:
-		list = o.Status.Conditions
-	case *oauthv1alpha1.BYOCCredential:
-		list = o.Status.Conditions
-	case *oauthv1alpha1.BrokerClient:
-		list = o.Status.Conditions
-	}
-	c := meta.FindStatusCondition(list, kind)
+	c := controlplane.Condition(o, kind)
 	if c == nil {
 		return fmt.Errorf("%s has no condition %s", o.GetName(), kind)
 	}
