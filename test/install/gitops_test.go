@@ -28,7 +28,7 @@ func sample(t *testing.T, x install.Tools, file string) []byte {
 func TestGitOps_values(t *testing.T) {
 	x := tools(t)
 	for _, file := range []string{"argocd/broker.yaml", "flux/broker.yaml"} {
-		objects, err := install.Objects(sample(t, x, file))
+		objects, err := install.Objects(sample(t, x, file), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

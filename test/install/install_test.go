@@ -77,10 +77,7 @@ func valuesFile(t *testing.T, values string) string {
 func TestTemplate_everything(t *testing.T) {
 	x := tools(t)
 	rendered, err := x.Template(t.Context(), "oauth-broker", "--values", valuesFile(t, everything))
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := install.Objects(rendered)
+	objects, err := install.Objects(rendered, err)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +119,7 @@ func TestTemplate_namespaced(t *testing.T) {
 
 func rendered(t *testing.T, x install.Tools, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	manifests, err := x.Template(t.Context(), "oauth-broker", append([]string{"--set", "publicURL=" + install.PublicURL}, args...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := install.Objects(manifests)
+	objects, err := install.Objects(x.Template(t.Context(), "oauth-broker", append([]string{"--set", "publicURL=" + install.PublicURL}, args...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,11 +131,7 @@ func rendered(t *testing.T, x install.Tools, args ...string) []*unstructured.Uns
 func TestParity(t *testing.T) {
 	x := tools(t)
 	built := func(folder string) []*unstructured.Unstructured {
-		manifests, err := x.Build(t.Context(), folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		objects, err := install.Objects(manifests)
+		objects, err := install.Objects(x.Build(t.Context(), folder))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,11 +186,7 @@ func withoutHelm(o *unstructured.Unstructured) map[string]any {
 // TestNoKeyMaterial: no rendering has a Secret, so a render makes no new key.
 func TestNoKeyMaterial(t *testing.T) {
 	x := tools(t)
-	manifests, err := x.Build(t.Context(), "config/default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := install.Objects(manifests)
+	objects, err := install.Objects(x.Build(t.Context(), "config/default"))
 	if err != nil {
 		t.Fatal(err)
 	}

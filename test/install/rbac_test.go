@@ -54,11 +54,7 @@ func TestRBAC_leastPrivilege(t *testing.T) {
 		"kustomize": {false, func() ([]byte, error) { return x.Build(t.Context(), "config/default") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			manifests, err := render.manifests()
-			if err != nil {
-				t.Fatal(err)
-			}
-			objects, err := install.Objects(manifests)
+			objects, err := install.Objects(render.manifests())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -71,8 +71,12 @@ func (t Tools) Build(ctx context.Context, folder string) ([]byte, error) {
 	return output(exec.CommandContext(ctx, t.Kustomize, "build", filepath.Join(t.Root, folder)))
 }
 
-// Objects decodes a stream of manifests.
-func Objects(manifests []byte) ([]*unstructured.Unstructured, error) {
+// Objects decodes the stream of manifests that a rendering returned, and passes
+// its error on: Objects(tools.Build(ctx, folder)).
+func Objects(manifests []byte, err error) ([]*unstructured.Unstructured, error) {
+	if err != nil {
+		return nil, err
+	}
 	var out []*unstructured.Unstructured
 	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), 4096)
 	for {

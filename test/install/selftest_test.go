@@ -15,11 +15,7 @@ import (
 
 func testHooks(t *testing.T, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	manifests, err := tools(t).TestHooks(t.Context(), append([]string{"--set", "publicURL=" + install.PublicURL}, args...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := install.Objects(manifests)
+	objects, err := install.Objects(tools(t).TestHooks(t.Context(), append([]string{"--set", "publicURL=" + install.PublicURL}, args...)...))
 	if err != nil {
 		t.Fatal(err)
 	}

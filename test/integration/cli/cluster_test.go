@@ -70,11 +70,7 @@ func (w *world) explainWithoutPods() {
 // deploy makes the Deployments of the chart, as if their pods were ready.
 func (w *world) deploy() {
 	w.t.Helper()
-	manifests, err := w.tools.Template(w.t.Context(), "oauth-broker", "--set", "publicURL="+w.PublicURL)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	objects, err := install.Objects(manifests)
+	objects, err := install.Objects(w.tools.Template(w.t.Context(), "oauth-broker", "--set", "publicURL="+w.PublicURL))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -217,11 +213,7 @@ func (w *world) vendors() {
 // selftest makes the chart's test hooks, and runs what the pod would, with the
 // rights of the pod's ServiceAccount.
 func (w *world) selftest() {
-	manifests, err := w.tools.TestHooks(w.t.Context(), "--set", "publicURL="+w.PublicURL)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	objects, err := install.Objects(manifests)
+	objects, err := install.Objects(w.tools.TestHooks(w.t.Context(), "--set", "publicURL="+w.PublicURL))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -110,11 +110,7 @@ func TestInstall_restricted(t *testing.T) {
 	x := setUp(t)
 	for _, r := range renderings() {
 		t.Run(r.name, func(t *testing.T) {
-			manifests, err := r.render(t.Context(), x)
-			if err != nil {
-				t.Fatal(err)
-			}
-			objects, err := install.Objects(manifests)
+			objects, err := install.Objects(r.render(t.Context(), x))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -214,10 +210,7 @@ func TestCatalog_valid(t *testing.T) {
 			"vendors."+name+".allowedNamespaces.from=Names", "vendors."+name+".allowedNamespaces.names={team-a}")
 	}
 	manifests, err := x.Template(t.Context(), "oauth-broker-vendors", "--set", strings.Join(set, ","))
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := install.Objects(manifests)
+	objects, err := install.Objects(manifests, err)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,11 +39,7 @@ func (in *install) grantRendered(values ...string) *rest.Config {
 	for _, v := range values {
 		args = append(args, "--set", v)
 	}
-	manifests, err := x.Template(in.t.Context(), "oauth-broker", args...)
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	objects, err := chart.Objects(manifests)
+	objects, err := chart.Objects(x.Template(in.t.Context(), "oauth-broker", args...))
 	if err != nil {
 		in.t.Fatal(err)
 	}
