@@ -18,8 +18,9 @@ import (
 // calls do the work. Keys are digests and values are sealed by the caller: a
 // dump of Redis tells nothing.
 type Redis struct {
-	client redis.UniversalClient
-	prefix string
+	client  redis.UniversalClient
+	prefix  string
+	flights flights
 }
 
 // clockSkew is how far the clocks of replicas may be apart: what is taken stays
@@ -148,8 +149,13 @@ const (
 
 // Once lets one of all callers with the same key do the work, and gives its
 // answer to the others, and to late ones for as long as keep. An error of the
-// work goes to its caller only; the next one tries itself. lease bounds the work.
+// work goes to those that wait in this replica; in another, the next one tries
+// itself. lease bounds the work.
 func (r *Redis) Once(ctx context.Context, key string, p Policy, work func() (string, error)) (string, error) {
+	return r.flights.do(ctx, key, func() (string, error) { return r.overReplicas(ctx, key, p, work) })
+}
+
+func (r *Redis) overReplicas(ctx context.Context, key string, p Policy, work func() (string, error)) (string, error) {
 	owner := rand.Text()
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		answer, mine, err := r.claim(ctx, key, owner, p.Lease)
