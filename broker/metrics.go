@@ -35,10 +35,10 @@ func newMetrics(c Config) *metrics {
 			Name: "oauth_broker_request_seconds", Help: "Time to answer, by route.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"route"}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "oauth_broker_vendor_calls_total", Help: "Calls to vendors' token endpoints by leg (code, refresh) and outcome.",
+			Name: "oauth_broker_vendor_calls_total", Help: "Calls to vendors by leg (code, refresh, revoke, introspect, register) and outcome. Reading the keys of an ID token is part of its leg.",
 		}, []string{"vendor", "leg", "outcome"}),
 		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "oauth_broker_vendor_call_seconds", Help: "Time of calls to vendors' token endpoints.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+			Name: "oauth_broker_vendor_call_seconds", Help: "Time of calls to vendors by leg, with the wait for a place (--vendor-calls).", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
 		}, []string{"vendor", "leg"}),
 		credential: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oauth_broker_credential_refusals_total", Help: "Times that a vendor refused a client credential (expired or revoked), by credential.",
