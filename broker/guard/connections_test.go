@@ -154,3 +154,35 @@ func TestRedTeam_I13_ManyNamesOfOneAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestRedTeam_I13_ManyAddressesOfOneName: a name with many addresses does not make
+// the broker knock at all of them, at a port that a stranger chose.
+func TestRedTeam_I13_ManyAddressesOfOneName(t *testing.T) {
+	for place, met := range map[int]bool{0: true, 3: true, 4: false, 50: false} {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.2.%d:0", place))
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted := make(chan bool, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err == nil {
+				err = conn.Close()
+			}
+			accepted <- err == nil
+		}()
+		o := guard.Options{Timeout: 5 * time.Second, AllowLoopback: true, Resolver: harness.Resolver(func(string) (all []netip.Addr) {
+			for i := range byte(100) {
+				all = append(all, netip.AddrFrom4([4]byte{127, 0, 2, i}))
+			}
+			return all
+		})}
+		if _, err := call(t.Context(), guard.NewClient(o), "https://many.example.com:"+portOf(t, l.Addr().String())+"/"); err == nil {
+			t.Error("there is an answer")
+		}
+		_ = l.Close()
+		if got := <-accepted; got != met {
+			t.Errorf("address %d is called: %v, want %v", place, got, met)
+		}
+	}
+}

@@ -19,6 +19,10 @@ const (
 	siteBits = 48
 )
 
+// maxTried bounds the addresses of one name that are called: a name may have
+// thousands, at which strangers would make the broker knock.
+const maxTried = 4
+
 // dialer resolves a name once and connects to the addresses that it got.
 type dialer struct {
 	resolver *net.Resolver // nil is the system's
@@ -49,7 +53,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 		}
 	}
 	err = ErrRefused
-	for _, ip := range ips {
+	for _, ip := range ips[:min(len(ips), maxTried)] {
 		var conn net.Conn
 		if conn, err = d.connect(ctx, network, target{ip, port}); err == nil {
 			return conn, nil
