@@ -61,7 +61,7 @@ type App struct {
 func (c *Client) CreateApp(ctx context.Context, e Endpoint, m AppMetadata) (*App, error) {
 	var app *App
 	err := c.callRegistration(ctx, e, registrationCall{
-		leg: "register", method: http.MethodPost, url: e.Target.Endpoints.Registration, authorization: e.initialAccess(),
+		leg: legRegister, method: http.MethodPost, url: e.Target.Endpoints.Registration, authorization: e.initialAccess(),
 		body: e.clientMetadata(m.members(), m.RedirectURI),
 		judge: func(a answer) (err error) {
 			app, err = e.judgeApp(a, m, &App{AuthMethod: m.AuthMethod}, c.Now())

@@ -84,7 +84,7 @@ func (c *Client) redeem(ctx context.Context, e Endpoint, r redemption) (*Result,
 // observed makes one call once there is a place for it, and tells Observe.
 func (c *Client) observed(ctx context.Context, e Endpoint, leg string, call func() (*Result, error)) (*Result, error) {
 	start := c.Now()
-	res, err := c.gated(ctx, e.place(), call)
+	res, err := c.gated(ctx, e.place(leg), call)
 	if c.Observe != nil {
 		outcome := OutcomeOK
 		if ve, ok := errors.AsType[*Error](err); ok {

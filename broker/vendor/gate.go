@@ -10,11 +10,14 @@ import (
 	"time"
 )
 
-// place is where the calls of an endpoint are counted: at the vendor, and apart for
-// each host that it has.
-func (e Endpoint) place() string {
+// place is where the calls of a leg are counted: at the vendor, and apart for each
+// host that it has. Registrations, which strangers may send, take no login's place.
+func (e Endpoint) place(leg string) string {
 	_, rest, _ := strings.Cut(cmp.Or(e.Target.Endpoints.Token, e.Target.Endpoints.Registration), "://")
 	host, _, _ := strings.Cut(rest, "/")
+	if leg == legRegister {
+		return e.Vendor.Name + " " + host + " " + leg
+	}
 	return e.Vendor.Name + " " + host
 }
 

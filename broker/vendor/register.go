@@ -23,6 +23,9 @@ type Registration struct {
 	Body   []byte
 }
 
+// legRegister is the leg of registrations.
+const legRegister = "register"
+
 // registrationMembers are the members of a caller's request that go on to the
 // vendor. redirect_uris is always the broker's.
 func registrationMembers() []string {
@@ -46,7 +49,7 @@ func (c *Client) Register(ctx context.Context, v *runtimeconfig.Vendor, asked ma
 	}
 	var out *Registration
 	err := c.callRegistration(ctx, e, registrationCall{
-		leg: "register", method: http.MethodPost, url: v.Target.Endpoints.Registration, authorization: e.initialAccess(),
+		leg: legRegister, method: http.MethodPost, url: v.Target.Endpoints.Registration, authorization: e.initialAccess(),
 		body:  e.clientMetadata(members, redirectURI),
 		judge: func(a answer) (err error) { out, err = judgeRegistration(a, redirectURI, c.Now()); return err },
 	})

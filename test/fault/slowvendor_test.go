@@ -196,3 +196,25 @@ func TestSlowVendor_keysToo(t *testing.T) {
 	close(release)
 	all.Wait()
 }
+
+// TestSlowVendor_registrations: a vendor that does not answer registrations, which
+// strangers may be able to send, holds up none of its logins.
+func TestSlowVendor_registrations(t *testing.T) {
+	const places = 2
+	h := start(t, harness.Options{Replicas: 1, Limits: broker.Limits{VendorCalls: places}}, nil)
+	release := make(chan struct{})
+	h.Fake.Set(fakevendor.Registration, stuck(release))
+	var all sync.WaitGroup
+	for range 2 * places { // half of them wait for a place
+		all.Go(func() { _ = register(h) })
+	}
+	poll.Until(t, patience, func() error {
+		if n := h.Fake.Count(fakevendor.Registration); n != places {
+			return fmt.Errorf("%d registrations at the vendor", n)
+		}
+		return nil
+	})
+	wantTokens(t, "a login", h.Login(harness.WebClient).Redeem())
+	close(release)
+	all.Wait()
+}
