@@ -62,8 +62,6 @@ metadata: {name: team-a, labels: {tier: gold}}
 `
 )
 
-// buffer is a log that a test may read while it is written.
-
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	path := filepath.Join(dir, name)

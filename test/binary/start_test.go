@@ -5,11 +5,12 @@ package binary_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/fakekms"
@@ -30,17 +31,31 @@ func TestStart_whoComesEarlyWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
+	came := make(chan struct{}) // closed when the first client is connected
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(500 * time.Millisecond) // a KMS that takes its time
-		proxy.ServeHTTP(w, r)
+		select {
+		case <-came:
+			proxy.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
 	}))
 	t.Cleanup(slow.Close)
 	s.Env = append(s.Env, "AWS_ENDPOINT_URL_KMS="+slow.URL)
 	b := s.Start(kmsFlag, kms.AWSURL())
 	defer b.Stop()
 	client, status := s.HTTP(), 0
+	var once sync.Once
+	traced := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{ConnectDone: func(_, _ string, err error) {
+		if err == nil {
+			once.Do(func() { close(came) })
+		}
+	}})
 	binary.Eventually(t, func() error {
-		answer, err := client.Get(s.PublicURL + "/")
+		r, err := http.NewRequestWithContext(traced, http.MethodGet, s.PublicURL+"/", http.NoBody)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Do(r)
 		if err != nil {
 			return err // not listening yet
 		}

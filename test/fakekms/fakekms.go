@@ -32,6 +32,7 @@ type KMS struct {
 
 	mu      sync.Mutex
 	away    bool
+	fails   int
 	calls   map[string]int
 	transit transit
 }
@@ -66,6 +67,13 @@ func (k *KMS) Away(away bool) {
 	k.away = away
 }
 
+// FailNext makes the next calls fail.
+func (k *KMS) FailNext(calls int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fails = calls
+}
+
 // Calls tells how often an operation (encrypt, decrypt) was asked for.
 func (k *KMS) Calls(operation string) int {
 	k.mu.Lock()
@@ -78,6 +86,10 @@ func (k *KMS) isAway(operation string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.calls[operation]++
+	if k.fails > 0 {
+		k.fails--
+		return true
+	}
 	return k.away
 }
 

@@ -72,6 +72,33 @@ func inParallel(n int, do func(i int)) {
 	wg.Wait()
 }
 
+// askAround asks a hundred times: a third before something fails, a third before it
+// ends and a third afterwards. It fails while the first third is under way, and at
+// least until one of the second is answered.
+func askAround(ask func() *harness.Response, begin, end func()) (all []*harness.Response) {
+	const third = 33
+	answers := make(chan *harness.Response)
+	wave := func() {
+		for range third {
+			go func() { answers <- ask() }()
+		}
+	}
+	await := func(n int) {
+		for len(all) < n {
+			all = append(all, <-answers)
+		}
+	}
+	wave()
+	await(1)
+	begin()
+	wave()
+	await(third + 1)
+	end()
+	wave()
+	await(3 * third)
+	return all
+}
+
 // failure is an error of the token endpoint.
 type failure struct {
 	status int

@@ -3,6 +3,7 @@
 package redteam_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/harness"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 // redeemAt logs in and redeems the code while the token endpoint misbehaves.
@@ -118,12 +120,12 @@ func TestRedTeam_D05_SlowAnswers(t *testing.T) {
 		slow := make(chan *harness.Response)
 		start := time.Now()
 		go func() { slow <- h.Token(tokenURL, l.Form(), harness.None(harness.PublicClient)) }()
-		for h.Fake.Last(fakevendor.Token).Behaviour != b.Name {
-			if time.Since(start) > 10*time.Second {
-				t.Fatal("the slow request never arrived")
+		poll.Until(t, 10*time.Second, func() error {
+			if h.Fake.Last(fakevendor.Token).Behaviour != b.Name {
+				return errors.New("the slow request did not arrive")
 			}
-			time.Sleep(time.Millisecond)
-		}
+			return nil
+		})
 		wantTokens(t, "another login meanwhile", other.Redeem())
 		wantJSON(t, b.Name, <-slow, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 		if took := time.Since(start); took > 20*time.Second {

@@ -27,6 +27,7 @@ import (
 var duration = flag.Duration("duration", 30*time.Minute, "how long to soak") //nolint:gochecknoglobals // the way of flags of a test
 
 const (
+	loginEvery  = 250 * time.Millisecond
 	reloadEvery = 2 * time.Second
 	sampleEvery = 5 * time.Second
 	// keyDelay is how long a new key waits before it seals: brokers read the ring

@@ -90,18 +90,17 @@ func (s *soak) misbehave(n int) {
 // fail.
 func (s *soak) behaved() {
 	u := s.user("good", s.good)
-	for s.ctx.Err() == nil {
+	s.each(loginEvery, func(int) {
 		if err := u.life(); err != nil && s.ctx.Err() == nil {
 			s.fail("%s: %v", time.Now().Format(time.TimeOnly), err)
 		}
-		time.Sleep(150 * time.Millisecond)
-	}
+	})
 }
 
 // misbehaved logs in at the other one. Its errors must be OAuth errors, soon.
 func (s *soak) misbehaved() {
 	u := s.user("rude", s.rude)
-	for s.ctx.Err() == nil {
+	s.each(loginEvery, func(int) {
 		start := time.Now()
 		err := u.login()
 		var refused *oauth2.RetrieveError
@@ -116,8 +115,7 @@ func (s *soak) misbehaved() {
 		if took := time.Since(start); took > 20*time.Second {
 			s.fail("a login at the vendor that misbehaves took %s", took)
 		}
-		time.Sleep(150 * time.Millisecond)
-	}
+	})
 }
 
 // user is a browser and a client of one vendor.

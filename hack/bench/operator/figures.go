@@ -11,13 +11,20 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 )
 
-// pause is between edits that are timed alone: what follows an edit has ended.
-const pause = 500 * time.Millisecond
+const (
+	// pause is the calm before an edit that is timed alone.
+	pause = 500 * time.Millisecond
+	// calm is the one before writes are counted, afterRestart the one after a
+	// restart.
+	calm         = 2 * time.Second
+	afterRestart = 5 * time.Second
+)
 
 // figures of one size.
 type figures struct {
@@ -48,12 +55,8 @@ func (b *bench) firstPublish(ctx context.Context, f *figures) error {
 		return err
 	}
 	f.published = time.Since(began)
-	index, err := b.sequence(ctx)
-	for limit := time.Now().Add(time.Minute); err == nil && index == 0 && time.Now().Before(limit); index, err = b.sequence(ctx) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	if err != nil {
-		return err
+	if err := wait.PollUntilContextTimeout(ctx, 5*time.Millisecond, time.Minute, true, b.serves); err != nil {
+		return fmt.Errorf("the broker serves nothing: %w", err)
 	}
 	f.served = time.Since(began)
 	all := f.size.credentials() + f.size.clients + f.size.vendors
@@ -66,24 +69,24 @@ func (b *bench) firstPublish(ctx context.Context, f *figures) error {
 	return nil
 }
 
-// sequence is what the broker serves.
-func (b *bench) sequence(ctx context.Context) (int64, error) {
+// serves tells whether the broker serves a document.
+func (b *bench) serves(ctx context.Context) (bool, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.admin+"/revision", nil)
 	if err != nil {
-		return 0, fmt.Errorf("asking the broker: %w", err)
+		return false, fmt.Errorf("asking the broker: %w", err)
 	}
 	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("asking the broker: %w", err)
+		return false, fmt.Errorf("asking the broker: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var served struct {
 		Sequence int64 `json:"sequence"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&served); err != nil {
-		return 0, fmt.Errorf("asking the broker: %w", err)
+		return false, fmt.Errorf("asking the broker: %w", err)
 	}
-	return served.Sequence, nil
+	return served.Sequence > 0, nil
 }
 
 // timeEdits times single edits, each from the request to the API server until a
@@ -103,7 +106,9 @@ func (b *bench) timeEdits(ctx context.Context, n int, f *figures) error {
 	}
 	_, _, before := b.seen.count()
 	for i := range n {
-		time.Sleep(pause)
+		if err := b.seen.settle(ctx, pause); err != nil {
+			return err
+		}
 		took, err := b.edit(ctx, f.size)
 		if err != nil {
 			return fmt.Errorf("edit %d: %w", i+1, err)
@@ -113,7 +118,9 @@ func (b *bench) timeEdits(ctx context.Context, n int, f *figures) error {
 			b.say("  %d edits, the last in %s", i+1, ms(took))
 		}
 	}
-	time.Sleep(pause)
+	if err := b.seen.settle(ctx, pause); err != nil {
+		return err
+	}
 	_, _, after := b.seen.count()
 	f.objects, f.bytes = float64(after.objects-before.objects)/float64(n), float64(after.bytes-before.bytes)/float64(n)
 	managerAfter, err := b.manager.cpu()
@@ -202,7 +209,9 @@ func (b *bench) editSpec(ctx context.Context, o client.Object, patches ...string
 // timeVendor times edits of a vendor: all its credentials are Programmed anew.
 func (b *bench) timeVendor(ctx context.Context, f *figures) error {
 	for i := range 5 {
-		time.Sleep(pause)
+		if err := b.seen.settle(ctx, pause); err != nil {
+			return err
+		}
 		took, err := b.editSpec(ctx, vendor(0), fmt.Sprintf(`{"spec":{"scopes":{"default":["read","edit-%d-of-%d"]}}}`, i, f.size.credentials()))
 		if err != nil {
 			return err
@@ -215,13 +224,19 @@ func (b *bench) timeVendor(ctx context.Context, f *figures) error {
 
 // countSteady counts writes while nothing changes.
 func (b *bench) countSteady(ctx context.Context, d time.Duration, f *figures) error {
-	time.Sleep(2 * time.Second)
+	if err := b.seen.settle(ctx, calm); err != nil {
+		return err
+	}
 	before, err := b.writes(ctx)
 	if err != nil {
 		return err
 	}
 	b.say("nothing changes for %s", d)
-	time.Sleep(d)
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	f.steadyFor = d
 	if f.steady, err = b.since(ctx, before); err != nil {
 		return err
@@ -252,7 +267,9 @@ func (b *bench) countRestart(ctx context.Context, f *figures) error {
 	if _, err := b.edit(ctx, f.size); err != nil {
 		return err
 	}
-	time.Sleep(5 * time.Second)
+	if err := b.seen.settle(ctx, afterRestart); err != nil {
+		return err
+	}
 	if f.restart, err = b.since(ctx, before); err != nil {
 		return err
 	}

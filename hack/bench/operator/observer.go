@@ -126,6 +126,20 @@ func (o *observer) wait(ctx context.Context, what string, check func() bool) err
 	}
 }
 
+// settle waits until the watches have shown nothing for a time: what followed the
+// last change has ended.
+func (o *observer) settle(ctx context.Context, calm time.Duration) error {
+	for {
+		select {
+		case <-o.changed:
+		case <-time.After(calm):
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until all is calm: %w", ctx.Err())
+		}
+	}
+}
+
 func (o *observer) count() (ready, publications int, written publication) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

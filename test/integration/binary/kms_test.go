@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/test/binary"
@@ -17,21 +16,12 @@ import (
 // the ring wrapped, and never asks for a decryption; the broker serves with it.
 func TestKMS_operatorWrapsTheRing(t *testing.T) {
 	kms := fakekms.Start(t)
-	kms.Away(true)
+	kms.FailNext(2)
 	for _, variable := range kms.VaultEnv() {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
-	back := make(chan struct{})
-	go func() { // newCluster waits for the ring
-		defer close(back)
-		for kms.Calls("encrypt") < 2 && t.Context().Err() == nil {
-			time.Sleep(10 * time.Millisecond)
-		}
-		kms.Away(false)
-	}()
-	c := newCluster(t, "--keyring-kms-url", kms.VaultURL())
-	<-back
+	c := newCluster(t, "--keyring-kms-url", kms.VaultURL()) // waits for the ring
 	if log := c.operator.String(); !strings.Contains(log, "KeyRingNotMade") || strings.Contains(log, fakekms.Token) {
 		t.Error("the operator does not tell that the KMS was away, or tells its token")
 	}

@@ -8,6 +8,7 @@ package guides
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
+	"github.com/oauthbroker/oauth-broker/test/poll"
 )
 
 const (
@@ -130,16 +132,18 @@ func (s *sandbox) run(t *testing.T, guide string) string {
 	var all bytes.Buffer
 	for _, b := range blocks {
 		block := strings.Replace(b[1], envLine, ". "+s.envFile, 1)
-		out, err := s.bash(t, exports.String()+block)
-		// A log line is there some milliseconds after the answer: no person is that fast.
-		for late := time.Now().Add(20 * time.Second); err != nil && strings.Contains(block, "$BROKER_LOGS") && time.Now().Before(late); {
-			time.Sleep(50 * time.Millisecond)
-			out, err = s.bash(t, exports.String()+block)
+		patience := time.Duration(0)
+		if strings.Contains(block, "$BROKER_LOGS") {
+			patience = 20 * time.Second // a log line comes some milliseconds after the answer: no person is that fast
 		}
-		all.Write(out)
-		if err != nil {
-			t.Fatalf("%v\n%s\n%s", err, block, out)
-		}
+		poll.Until(t, patience, func() error {
+			out, err := s.bash(t, exports.String()+block)
+			if err != nil {
+				return fmt.Errorf("%w\n%s\n%s", err, block, out)
+			}
+			all.Write(out)
+			return nil
+		})
 		for line := range strings.Lines(block) {
 			if strings.HasPrefix(line, "export ") || strings.HasPrefix(line, ". ") {
 				exports.WriteString(line)
