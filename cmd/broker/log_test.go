@@ -17,7 +17,7 @@ func TestLogWriter_keepsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out, want bytes.Buffer
 		w := newLogWriter(&out)
-		defer close(w.wake)
+		defer end(w)
 		for burst := range 20 {
 			for n := range 2000 {
 				line := fmt.Sprintf("%d-%d %s\n", burst, n, strings.Repeat("x", 400))
@@ -31,6 +31,12 @@ func TestLogWriter_keepsUp(t *testing.T) {
 			t.Errorf("%d lines lost, or another order: %d bytes of %d", w.lost.Load(), out.Len(), want.Len())
 		}
 	})
+}
+
+// end ends w, after the pause that it may be in.
+func end(w *logWriter) {
+	close(w.wake)
+	time.Sleep(2 * logDelay)
 }
 
 // hung is a writer that nobody reads from.
@@ -58,6 +64,6 @@ func TestLogWriter_bounded(t *testing.T) {
 		}
 		close(out.released)
 		w.flush()
-		close(w.wake)
+		end(w)
 	})
 }
