@@ -280,17 +280,16 @@ func (s *SecretStore) remembered(key types.NamespacedName) (content *translate.S
 func (s *SecretStore) fetch(ctx context.Context, key types.NamespacedName) (*translate.Secret, error) {
 	before := s.changes(key)
 	var object corev1.Secret
+	var content *translate.Secret
 	err := s.Reader.Get(ctx, key, &object)
 	switch {
+	case err == nil:
+		content = contentOf(&object)
 	case apierrors.IsForbidden(err):
 		return &translate.Secret{Unreadable: true}, nil
-	case apierrors.IsNotFound(err):
-		s.learn(key, before, nil)
-		return nil, nil //nolint:nilnil // no Secret is an answer, not a failure
-	case err != nil:
+	case !apierrors.IsNotFound(err):
 		return s.standIn(ctx, key, err)
 	}
-	content := contentOf(&object)
 	s.learn(key, before, content)
 	return content, nil
 }

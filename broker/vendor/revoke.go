@@ -145,25 +145,29 @@ func (e Endpoint) judgeRevocation(a answer, now time.Time) error {
 // it is. Errors are of type *Error.
 func (c *Client) Introspect(ctx context.Context, e Endpoint, token secret.Text, hint string) (json.RawMessage, error) {
 	var body json.RawMessage
-	_, err := c.observed(ctx, e, "introspect", func() (*Result, error) {
-		ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
-		defer cancel()
-		var form oauth.Query
-		form.Set("token", token.Reveal())
-		form.Set("token_type_hint", hint)
-		req, err := e.request(ctx, e.Target.Endpoints.Introspection, form, c.Now())
-		if err != nil {
-			return nil, failed(OutcomeCredentialRefused, err.Error())
-		}
-		a, err := c.do(e, req)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := oauth.ParseObject(a.body); err != nil || a.status != http.StatusOK {
-			return nil, statusError(a.status, a.header, c.Now())
-		}
-		body = json.RawMessage(a.body)
-		return nil, nil //nolint:nilnil // the answer is in body
+	_, err := c.observed(ctx, e, "introspect", func() (_ *Result, err error) {
+		body, err = c.tryIntrospect(ctx, e, token, hint)
+		return nil, err
 	})
 	return body, err
+}
+
+func (c *Client) tryIntrospect(ctx context.Context, e Endpoint, token secret.Text, hint string) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(e.Vendor.Transport.TimeoutSeconds)*time.Second)
+	defer cancel()
+	var form oauth.Query
+	form.Set("token", token.Reveal())
+	form.Set("token_type_hint", hint)
+	req, err := e.request(ctx, e.Target.Endpoints.Introspection, form, c.Now())
+	if err != nil {
+		return nil, failed(OutcomeCredentialRefused, err.Error())
+	}
+	a, err := c.do(e, req)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := oauth.ParseObject(a.body); err != nil || a.status != http.StatusOK {
+		return nil, statusError(a.status, a.header, c.Now())
+	}
+	return json.RawMessage(a.body), nil
 }

@@ -74,7 +74,7 @@ func (f ringFile) update(ctx context.Context, edit edit) (err error) {
 		return err
 	}
 	lock := path + ".new"
-	out, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm()) //nolint:gosec // the caller names the file
+	out, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: another command changes the ring, or was killed while it did; in that case delete that file", lock)
 	} else if err != nil {
@@ -103,7 +103,7 @@ func (f ringFile) update(ctx context.Context, edit edit) (err error) {
 
 // writeNew never overwrites: a lost ring ends every session.
 func writeNew(path string, b []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the caller names the file
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists and holds the keys of running sessions: it is not overwritten", path)
 	} else if err != nil {

@@ -180,7 +180,7 @@ func (l *lastGood) Restore() (index runtimeconfig.Index, shards map[string][]byt
 
 func (l *lastGood) read() (index runtimeconfig.Index, shards map[string][]byte, err error) {
 	open := func(file, context string, v any) error {
-		sealed, err := os.ReadFile(file) //nolint:gosec // our own
+		sealed, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}

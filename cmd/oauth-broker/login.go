@@ -125,7 +125,7 @@ func readSecret(file string, stdin io.Reader) (secret.Text, error) {
 	case "-":
 		b, err = io.ReadAll(io.LimitReader(stdin, 64<<10))
 	default:
-		b, err = os.ReadFile(file) //nolint:gosec // the user names it
+		b, err = os.ReadFile(file)
 	}
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("--client-secret-file: %w", err)

@@ -59,7 +59,7 @@ func (r *Registrar) addToVendor(ctx context.Context, v *oauthv1alpha1.OAuthVendo
 	}
 	list, omitted := fit(append(v.Status.OrphanedRegistrations, added...))
 	v.Status.OrphanedRegistrations = list
-	v.Status.OmittedOrphans += int32(omitted) //nolint:gosec // at most 40
+	v.Status.OmittedOrphans += omitted
 	if err := r.Client.Status().Patch(ctx, v, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (r *Registrar) addToVendor(ctx context.Context, v *oauthv1alpha1.OAuthVendo
 // fit makes a list short enough, and returns how many it left out. The namespace
 // that has the most entries loses its newest: a tenant that makes orphans in a
 // loop pushes nobody else's out, and cannot hide its first by its last.
-func fit(list []oauthv1alpha1.OrphanedRegistration) (kept []oauthv1alpha1.OrphanedRegistration, omitted int) {
+func fit(list []oauthv1alpha1.OrphanedRegistration) (kept []oauthv1alpha1.OrphanedRegistration, omitted int32) {
 	for len(list) > maxVendorOrphans {
 		count := map[string]int{}
 		most, newest := 0, 0

@@ -161,7 +161,7 @@ func (b *bench) startRole(ctx context.Context, role, more string) (*target, erro
 	if t.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
-	if t.process, err = spawn(b.dir, role, exec.Command(self, "-role", role, "-dir", b.dir, "-listen", t.address+more)); err != nil { //nolint:noctx // stop ends it and gives it time
+	if t.process, err = spawn(b.dir, role, exec.Command(self, "-role", role, "-dir", b.dir, "-listen", t.address+more)); err != nil {
 		return nil, err
 	}
 	b.running = append(b.running, t.process)
@@ -199,7 +199,7 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int, envir
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
 	}
-	cmd := exec.Command(b.broker, "serve", //nolint:noctx // whoever starts it ends it
+	cmd := exec.Command(b.broker, "serve",
 		"--public-url", "https://"+t.address, "--listen", t.address, "--admin-listen", admin,
 		"--tls-cert", filepath.Join(b.dir, certFile), "--tls-key", filepath.Join(b.dir, keyFile), "--keyring", ring,
 		"--published-namespace", name, "--kubeconfig", kubeconfig, "--shutdown-delay", "0s", "--pprof", "--last-good", filepath.Join(b.dir, name+".last-good"),

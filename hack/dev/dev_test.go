@@ -81,7 +81,7 @@ func TestFront_passesOverABrokerThatIsDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(listener, dead, strings.TrimPrefix(up.URL, "http://"))
+	f := newFront(t.Context(), listener, dead, strings.TrimPrefix(up.URL, "http://"))
 	t.Cleanup(func() { _ = f.close() })
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for range 4 {

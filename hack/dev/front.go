@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync/atomic"
@@ -14,31 +15,31 @@ import (
 type front struct {
 	listener net.Listener
 	backends []string
-	next     atomic.Uint64
+	next     atomic.Int64
 }
 
-func newFront(l net.Listener, backends ...string) *front {
+func newFront(ctx context.Context, l net.Listener, backends ...string) *front {
 	f := &front{listener: l, backends: backends}
-	go f.serve()
+	go f.serve(ctx)
 	return f
 }
 
-func (f *front) serve() {
+func (f *front) serve(ctx context.Context) {
 	for {
 		conn, err := f.listener.Accept()
 		if err != nil {
 			return // closed
 		}
-		go f.relay(conn)
+		go f.relay(ctx, conn)
 	}
 }
 
 // relay tries the brokers in turn, so that one that is down is passed over.
-func (f *front) relay(client net.Conn) {
+func (f *front) relay(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
-	first := f.next.Add(1)
-	for i := range f.backends {
-		backend, err := net.DialTimeout("tcp", f.backends[(int(first)+i)%len(f.backends)], time.Second) //nolint:gosec,noctx // small numbers; bounded
+	dialer, all, first := net.Dialer{Timeout: time.Second}, int64(len(f.backends)), f.next.Add(1)
+	for i := range all {
+		backend, err := dialer.DialContext(ctx, "tcp", f.backends[(first+i)%all])
 		if err != nil {
 			continue
 		}

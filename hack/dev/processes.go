@@ -39,7 +39,7 @@ func (d *demo) spawn(name, binary string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("making the log of %s: %w", name, err)
 	}
-	p.cmd = exec.Command(binary, args...) //nolint:noctx // stop ends it and gives it time
+	p.cmd = exec.Command(binary, args...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it in order
 	if err := p.cmd.Start(); err != nil {

@@ -105,7 +105,8 @@ func (d *demo) choosePorts(ctx context.Context) (ports, error) {
 	for _, l := range held { // only now, so that no two are the same
 		_ = l.Close()
 	}
-	d.front = newFront(listener, chosen.brokerAddress(0), chosen.brokerAddress(1))
+	// It stays when this step is over.
+	d.front = newFront(context.WithoutCancel(ctx), listener, chosen.brokerAddress(0), chosen.brokerAddress(1))
 	return chosen, nil
 }
 

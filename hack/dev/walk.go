@@ -175,7 +175,7 @@ func (d *demo) showTokens(ctx context.Context, token *oauth2.Token) error {
 		return fmt.Errorf("making the API request: %w", err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token.AccessToken)
-	answer, err := http.DefaultClient.Do(r) //nolint:forbidigo // loopback
+	answer, err := send(r)
 	if err != nil {
 		return fmt.Errorf("calling the vendor's API: %w", err)
 	}

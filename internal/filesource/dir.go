@@ -97,7 +97,7 @@ func (w *walker) entry(path string, depth int) error {
 	if first, err := w.visit(path); err != nil || !first {
 		return err
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // below the directory that the operator names
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}

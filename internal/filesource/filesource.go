@@ -64,12 +64,12 @@ type Source struct {
 	memo      translate.Memo
 
 	// What was seen last: the sum of the files and of the discovered endpoints,
-	// what they held, the revision that was handed out, and what was logged.
+	// what they held, the snapshot that was handed out, and what was logged.
 	seen       [sha256.Size]byte
 	manifests  manifest.Set
 	looked     bool
 	broken     bool // what was seen last cannot be used
-	revision   string
+	last       *runtimeconfig.Snapshot
 	problem    string
 	unresolved map[translate.Ref]translate.Verdict
 }
@@ -113,12 +113,11 @@ func (s *Source) Load(ctx context.Context) (*runtimeconfig.Snapshot, error) {
 		return nil, err
 	}
 	s.discovery.wait(ctx, set.Vendors)
-	snapshot, err := s.build(set)
-	if err != nil {
+	if err := s.build(set); err != nil {
 		return nil, err
 	}
 	s.manifests, s.seen, s.looked, s.broken = set, files.sum(), true, false
-	return snapshot, nil
+	return s.last, nil
 }
 
 // Run looks at the directory until ctx ends, and hands each snapshot that
@@ -129,11 +128,11 @@ func (s *Source) Run(ctx context.Context, apply func(*runtimeconfig.Snapshot)) e
 	defer tick.Stop()
 	defer s.discovery.stop()
 	for {
-		before := s.revision
-		snapshot, err := s.look(ctx)
+		before := s.last
+		err := s.look(ctx)
 		s.report(err)
-		if snapshot != nil && snapshot.Revision != before {
-			apply(snapshot)
+		if s.last != before {
+			apply(s.last)
 		}
 		if err == nil {
 			s.o.OnCurrent()
@@ -147,16 +146,16 @@ func (s *Source) Run(ctx context.Context, apply func(*runtimeconfig.Snapshot)) e
 	}
 }
 
-// look makes a snapshot where something changed; nil where nothing did.
-func (s *Source) look(ctx context.Context) (*runtimeconfig.Snapshot, error) {
+// look makes another snapshot the last where something changed.
+func (s *Source) look(ctx context.Context) error {
 	files, err := readDir(s.o.Dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	changed := false
 	if sum := files.sum(); !s.looked || sum != s.seen {
 		if !s.settled(ctx, sum) {
-			return nil, errUnchanged
+			return errUnchanged
 		}
 		set, err := s.decode(ctx, files)
 		if err == nil {
@@ -164,16 +163,16 @@ func (s *Source) look(ctx context.Context) (*runtimeconfig.Snapshot, error) {
 		}
 		s.seen, s.looked, s.broken = sum, true, err != nil
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.manifests, changed = set, true
 	} else if s.broken {
-		return nil, errUnchanged
+		return errUnchanged
 	}
 	if s.discovery.start(ctx, s.manifests.Vendors) || changed {
 		return s.build(s.manifests)
 	}
-	return nil, nil //nolint:nilnil // nothing changed, and nothing is wrong
+	return nil
 }
 
 // settled tells whether the files are still as sum says after a moment: who
@@ -218,25 +217,27 @@ func (s *Source) decode(ctx context.Context, files contents) (manifest.Set, erro
 	return set, nil
 }
 
-// build decides and makes the snapshot.
-func (s *Source) build(set manifest.Set) (*runtimeconfig.Snapshot, error) {
+// build decides, and makes the last snapshot where its content is another.
+func (s *Source) build(set manifest.Set) error {
 	in, err := inputs(set, s.o.Settings)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	in.Discovered = s.discovery.results(set.Vendors)
 	out := s.memo.Translate(in)
 	revision, err := revisionOf(out.Document)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	snapshot, err := runtimeconfig.NewSnapshot(out.Document, revision, 0, runtimeconfig.Options{LookupEnv: s.o.LookupEnv, Now: s.o.Now})
 	if err != nil {
-		return nil, fmt.Errorf("making the snapshot: %w", err)
+		return fmt.Errorf("making the snapshot: %w", err)
 	}
-	s.revision = revision
+	if s.last == nil || s.last.Revision != revision {
+		s.last = snapshot
+	}
 	s.logVerdicts(out.Verdicts)
-	return snapshot, nil
+	return nil
 }
 
 // revisionOf names the content of a document, the same in every broker that

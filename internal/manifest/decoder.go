@@ -163,10 +163,11 @@ func (k *kind) validate(ctx context.Context, u *unstructured.Unstructured) field
 		return errs
 	}
 	for _, e := range errs {
-		switch e.Type { //nolint:exhaustive // the others do not stop the rules
+		switch e.Type {
 		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
 			// CEL rules may not run over such an object: they count on the schema.
 			return append(errs, field.Invalid(nil, nil, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"))
+		default: // the others do not stop the rules
 		}
 	}
 	broken, _ := k.rules.Validate(ctx, nil, k.structural, u.Object, nil, celconfig.RuntimeCELCostBudget)

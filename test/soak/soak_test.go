@@ -24,7 +24,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/test/redis"
 )
 
-var duration = flag.Duration("duration", 30*time.Minute, "how long to soak") //nolint:gochecknoglobals // the way of flags of a test
+var duration = flag.Duration("duration", 30*time.Minute, "how long to soak")
 
 const (
 	loginEvery  = 250 * time.Millisecond

@@ -31,7 +31,7 @@ func (b *bench) spawn(name string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the log of %s: %w", name, err)
 	}
-	p := &process{name: name, began: time.Now(), log: log, cmd: exec.Command(filepath.Join(b.dir, name), args...)} //nolint:noctx // stop ends it
+	p := &process{name: name, began: time.Now(), log: log, cmd: exec.Command(filepath.Join(b.dir, name), args...)}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it in order
 	if err := p.cmd.Start(); err != nil {
