@@ -86,6 +86,20 @@ func newSource(t *testing.T, dir string, log *capture.Buffer) *filesource.Source
 	return s
 }
 
+// load loads a directory, whose client of team-a gets want.
+func load(t *testing.T, dir string, log *capture.Buffer, want string) (*filesource.Source, *runtimeconfig.Snapshot) {
+	t.Helper()
+	s := newSource(t, dir, log)
+	first, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := chosen(first); got != want {
+		t.Fatalf("chose %s, want %s: %s", got, want, log)
+	}
+	return s, first
+}
+
 // chosen is the vendor-side client id that the client of team-a gets.
 func chosen(s *runtimeconfig.Snapshot) string {
 	v, ok := s.Vendor("acme")
@@ -111,14 +125,7 @@ func TestSource_loadAndChange(t *testing.T) {
 	write(t, dir, ".hidden.yaml", "nonsense: [")
 	write(t, dir, "notes.txt", "nonsense: [")
 	var log capture.Buffer
-	s := newSource(t, dir, &log)
-	first, err := s.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := chosen(first); got != "shared-app" {
-		t.Fatalf("chose %s", got)
-	}
+	s, first := load(t, dir, &log, "shared-app")
 	w := watch(t, s, &log, first)
 	write(t, dir, "byoc.yaml", byocYAML)
 	w.until("own-app")
@@ -211,14 +218,7 @@ func TestSource_mountedConfigMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log capture.Buffer
-	s := newSource(t, dir, &log)
-	first, err := s.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := chosen(first); got != "shared-app" {
-		t.Fatalf("chose %s", got)
-	}
+	s, first := load(t, dir, &log, "shared-app")
 	w := watch(t, s, &log, first)
 	if err := os.Symlink("..v2", filepath.Join(dir, "..tmp")); err != nil {
 		t.Fatal(err)
@@ -276,14 +276,7 @@ func TestSource_discovery(t *testing.T) {
 	write(t, dir, "op.yaml", fmt.Sprintf("apiVersion: oauthbroker.dev/v1alpha1\nkind: OAuthVendor\nmetadata: {name: acme}\nspec:\n  issuer: %s\n  discovery: {type: OpenIDConnect}\n", op.URL))
 	write(t, dir, "client.yaml", clientYAML)
 	var log capture.Buffer
-	s := newSource(t, dir, &log)
-	first, err := s.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := chosen(first); got != "no vendor" {
-		t.Fatalf("got %s before discovery answered", got)
-	}
+	s, first := load(t, dir, &log, "no vendor") // discovery has not answered
 	if !strings.Contains(log.String(), "HTTP status 503") {
 		t.Errorf("the log does not say why:\n%s", log.String())
 	}

@@ -48,14 +48,7 @@ func TestSource_exportedManifestsCanBeEdited(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "all.yaml", exportedYAML)
 	var log capture.Buffer
-	s := newSource(t, dir, &log)
-	first, err := s.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := chosen(first); got != "old-app" {
-		t.Fatalf("chose %s: %s", got, log.String())
-	}
+	s, _ := load(t, dir, &log, "old-app")
 	edited := strings.NewReplacer("OLD", "new", "secretRef: {name: old}", "secretRef: {name: new}").Replace(exportedYAML)
 	write(t, dir, "all.yaml", edited)
 	second, err := s.Load(t.Context())

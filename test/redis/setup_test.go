@@ -72,15 +72,31 @@ func inParallel(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// askAround asks a hundred times: a third before something fails, a third before it
-// ends and a third afterwards. It fails while the first third is under way, and at
-// least until one of the second is answered.
-func askAround(ask func() *harness.Response, begin, end func()) (all []*harness.Response) {
+// spendsOnce redeems one code a hundred times: a third before something fails, a
+// third before that ends and a third afterwards. It fails while the first third is
+// under way, and at least until one of the second is answered.
+func (r rig) spendsOnce(t *testing.T, redeem func() *harness.Response, begin, end func()) {
+	t.Helper()
+	redeemed, good := r.Fake.Stats().CodesRedeemed, 0
+	for _, a := range redeemAround(redeem, begin, end) {
+		switch {
+		case a.Status == http.StatusOK:
+			good++
+		case a.Text("error") != "invalid_grant" && a.Text("error") != "temporarily_unavailable":
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	}
+	if n := r.Fake.Stats().CodesRedeemed - redeemed; good > 1 || n > 1 {
+		t.Errorf("%d answers with tokens, %d codes redeemed at the vendor", good, n)
+	}
+}
+
+func redeemAround(redeem func() *harness.Response, begin, end func()) (all []*harness.Response) {
 	const third = 33
 	answers := make(chan *harness.Response)
 	wave := func() {
 		for range third {
-			go func() { answers <- ask() }()
+			go func() { answers <- redeem() }()
 		}
 	}
 	await := func(n int) {

@@ -3,9 +3,6 @@
 package redteam_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"testing"
 
@@ -17,18 +14,11 @@ import (
 )
 
 func TestRedTeam_D18_IDTokenSurvivesJSONAndEncryption(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jwk, err := json.Marshal(jose.JSONWebKey{Key: key.Public(), KeyID: "enc-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, encryption := newEncryption(t)
 	for _, encrypted := range []bool{false, true} {
 		h := harness.Standard(t, harness.Setup{Edit: func(d *runtimeconfig.Document) {
 			if encrypted {
-				d.Clients[0].Encryption = &runtimeconfig.Encryption{Algorithm: "ECDH-ES", JWK: string(jwk)}
+				d.Clients[0].Encryption = encryption
 			}
 		}})
 		var sent string

@@ -3,9 +3,6 @@
 package redteam_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -266,19 +263,12 @@ func TestRedTeam_Metadata_OffersWhatWorks(t *testing.T) {
 
 // A client that wants its tokens encrypted still gets errors that it can read.
 func TestRedTeam_JWE_ErrorsStayJSON(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jwk, err := json.Marshal(jose.JSONWebKey{Key: key.Public(), KeyID: "enc-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, encryption := newEncryption(t)
 	s := revoking(rfc7009(), nil)
 	edit := s.Edit
 	s.Edit = func(d *runtimeconfig.Document) {
 		edit(d)
-		d.Clients[1].Encryption = &runtimeconfig.Encryption{Algorithm: "ECDH-ES", JWK: string(jwk)}
+		d.Clients[1].Encryption = encryption
 	}
 	h := harness.Standard(t, s)
 	l := h.Login(harness.WebClient)

@@ -3,11 +3,17 @@
 package redteam_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
@@ -22,6 +28,21 @@ const (
 // edit is a Setup that changes the vendor of the document.
 func edit(change func(v *runtimeconfig.Vendor)) harness.Setup {
 	return harness.Setup{Edit: func(d *runtimeconfig.Document) { change(&d.Vendors[0]) }}
+}
+
+// newEncryption is what a client that wants its tokens encrypted registers, and the
+// key that opens them.
+func newEncryption(t *testing.T) (*ecdsa.PrivateKey, *runtimeconfig.Encryption) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk, err := json.Marshal(jose.JSONWebKey{Key: key.Public(), KeyID: "enc-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, &runtimeconfig.Encryption{Algorithm: "ECDH-ES", JWK: string(jwk)}
 }
 
 // wantPage: a page at the broker, and nobody is redirected anywhere.

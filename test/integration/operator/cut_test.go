@@ -10,6 +10,7 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/internal/kubesource"
 	"github.com/oauthbroker/oauth-broker/test/poll"
+	"github.com/oauthbroker/oauth-broker/test/wire"
 )
 
 // TestOutage_cutWhileReading: the wire breaks in the middle of what a broker
@@ -43,15 +44,22 @@ func TestOutage_cutWhileReading(t *testing.T) {
 	}
 }
 
-// TestOutage_frozen: nothing comes through for a while. What is served stays, and
-// the change is followed as soon as the wire is well.
-func TestOutage_frozen(t *testing.T) {
+// served is an install whose broker serves a secret "one" that came over a wire.
+func served(t *testing.T) (*install, *wire.Wire, *broker) {
+	t.Helper()
 	in := newInstall(t)
 	w := newWire(t)
 	b := in.startBroker(func(o *kubesource.Options) { o.Config = over(w) })
 	in.start()
 	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
 	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	return in, w, b
+}
+
+// TestOutage_frozen: nothing comes through for a while. What is served stays, and
+// the change is followed as soon as the wire is well.
+func TestOutage_frozen(t *testing.T) {
+	in, w, b := served(t)
 	w.Freeze()
 	in.rotate("two")
 	stays(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
@@ -64,12 +72,7 @@ func TestOutage_frozen(t *testing.T) {
 // time-out, and the HTTP/2 ping find out: a change is served within two minutes.
 func TestOutage_halfOpen(t *testing.T) {
 	t.Parallel()
-	in := newInstall(t)
-	w := newWire(t)
-	b := in.startBroker(func(o *kubesource.Options) { o.Config = over(w) })
-	in.start()
-	in.create(in.vendor(), in.credential("acme"), in.secret("acme", "one"))
-	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "one") })
+	in, w, b := served(t)
 	w.Deafen()
 	in.rotate("two")
 	start := time.Now()
