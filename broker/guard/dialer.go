@@ -55,26 +55,21 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	err = ErrRefused
 	for _, ip := range ips[:min(len(ips), maxTried)] {
 		var conn net.Conn
-		if conn, err = d.connect(ctx, network, target{ip, port}); err == nil {
+		if conn, err = d.connect(ctx, network, ip, port); err == nil {
 			return conn, nil
 		}
 	}
 	return nil, err
 }
 
-type target struct {
-	ip   netip.Addr
-	port string
-}
-
 // connect makes a connection that holds a place until it is closed.
-func (d *dialer) connect(ctx context.Context, network string, to target) (net.Conn, error) {
-	site := siteOf(to.ip)
+func (d *dialer) connect(ctx context.Context, network string, ip netip.Addr, port string) (net.Conn, error) {
+	site := siteOf(ip)
 	if !d.enter(site) {
 		return nil, ErrBusy
 	}
 	leave := sync.OnceFunc(func() { d.leave(site) })
-	conn, err := d.net.DialContext(ctx, network, net.JoinHostPort(to.ip.String(), to.port))
+	conn, err := d.net.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
 	if err != nil {
 		leave()
 		return nil, err

@@ -69,16 +69,23 @@ func setUp(t *testing.T) install.Tools {
 	return x
 }
 
-func dryRun(t *testing.T, manifests []byte) {
+// kubectl is the folder of the program, and the file that tells it of the server.
+func kubectl(t *testing.T) (assets, kubeconfig string) {
 	t.Helper()
 	assets, err := controlplane.Assets()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, plane.Env.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return assets, kubeconfig
+}
+
+func dryRun(t *testing.T, manifests []byte) {
+	t.Helper()
+	assets, kubeconfig := kubectl(t)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(assets, "kubectl"), "--kubeconfig", kubeconfig, "--cache-dir", t.TempDir(),
 		"apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename", "-")
 	cmd.Stdin = strings.NewReader(string(manifests))
@@ -149,14 +156,7 @@ func TestInstall_restricted(t *testing.T) {
 // namespace.
 func TestRunbooks_restricted(t *testing.T) {
 	x := setUp(t)
-	assets, err := controlplane.Assets()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, plane.Env.KubeConfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	assets, kubeconfig := kubectl(t)
 	pages, err := filepath.Glob(filepath.Join(x.Root, "docs", "runbooks", "*.md"))
 	if err != nil {
 		t.Fatal(err)
