@@ -73,17 +73,13 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	switch {
 	case token.Empty():
 	case s.Shared == nil && onlyBrokerRotates(t.client, g.endpoint):
-		if err := g.endpoint.DropRefreshToken(members); err != nil {
-			return err
-		}
+		g.endpoint.DropRefreshToken(members)
 	default:
 		out, err := s.refreshTokenFor(r, t, g, token)
 		if err != nil {
 			return err
 		}
-		if err := g.endpoint.SetRefreshToken(members, out); err != nil {
-			return err
-		}
+		g.endpoint.SetRefreshToken(members, out)
 	}
 	if g.captured != nil {
 		captured, err := json.Marshal(g.captured)

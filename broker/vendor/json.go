@@ -24,26 +24,22 @@ func at(o oauth.Object, path string) (value string, ok bool) {
 }
 
 // replaceAt replaces the value at a dotted path, where there is one.
-func replaceAt(o *oauth.Object, path, v string) error {
+func replaceAt(o *oauth.Object, path, v string) {
 	name, rest, deeper := strings.Cut(path, ".")
 	old := o.Get(name)
 	if old == "" {
-		return nil
+		return
 	}
 	if !deeper {
 		o.Set(name, v)
-		return nil
+		return
 	}
 	next, err := oauth.ParseObject(old)
 	if err != nil {
-		return nil //nolint:nilerr // no object, so nothing stands at the path
+		return // no object, so nothing stands at the path
 	}
-	if err := replaceAt(&next, rest, v); err != nil {
-		return err
-	}
-	changed, err := next.MarshalJSON()
-	o.Set(name, string(changed))
-	return err
+	replaceAt(&next, rest, v)
+	o.Set(name, string(next.AppendJSON(nil)))
 }
 
 func isNull(v string) bool { return v == "null" }

@@ -5,7 +5,6 @@ package vendor
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -160,25 +159,19 @@ func (e Endpoint) lift(m *oauth.Object) {
 
 // SetRefreshToken puts a refresh token into a token response, also where this
 // vendor keeps its own, so that the vendor's stands nowhere.
-func (e Endpoint) SetRefreshToken(m *oauth.Object, token string) error {
+func (e Endpoint) SetRefreshToken(m *oauth.Object, token string) {
 	if path := e.Vendor.TokenResponse.Paths["refresh_token"]; path != "" {
-		if err := replaceAt(m, path, oauth.Quote(token)); err != nil {
-			return fmt.Errorf("replacing the refresh token: %w", err)
-		}
+		replaceAt(m, path, oauth.Quote(token))
 	}
 	m.Set("refresh_token", oauth.Quote(token))
-	return nil
 }
 
 // DropRefreshToken takes the refresh token out, wherever this vendor keeps it.
-func (e Endpoint) DropRefreshToken(m *oauth.Object) error {
+func (e Endpoint) DropRefreshToken(m *oauth.Object) {
 	if path := e.Vendor.TokenResponse.Paths["refresh_token"]; path != "" {
-		if err := replaceAt(m, path, "null"); err != nil {
-			return fmt.Errorf("dropping the refresh token: %w", err)
-		}
+		replaceAt(m, path, "null")
 	}
 	m.Delete("refresh_token")
-	return nil
 }
 
 // token reads a member that must be a printable string; null and absent are the same.
