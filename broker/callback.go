@@ -24,7 +24,7 @@ const maxVendorCode = 4 << 10
 // after that the client gets a code or an error. The vendor's code is not
 // redeemed here: that waits for the client's PKCE proof.
 func (s *Server) callback(w http.ResponseWriter, r *request) error {
-	p, err := oauth.ParseParams(r.URL.RawQuery)
+	p, err := oauth.ParseAnswer(r.URL.RawQuery)
 	if err != nil {
 		return badRequest("The vendor's answer cannot be read.", err)
 	}
@@ -279,7 +279,11 @@ func captured(v *runtimeconfig.Vendor, p oauth.Params) map[string]string {
 // is SameSite=Lax and does not come along, so nothing is touched here: the
 // browser is sent on to the GET callback, where it does.
 func (s *Server) formPost(w http.ResponseWriter, r *request) error {
-	p, err := s.readForm(r)
+	form, err := s.readBody(r)
+	if err != nil {
+		return badRequest("The vendor's answer cannot be read.", err)
+	}
+	p, err := oauth.ParseAnswer(form)
 	if err != nil {
 		return badRequest("The vendor's answer cannot be read.", err)
 	}

@@ -103,15 +103,21 @@ func isForm(contentType string) bool {
 
 // readForm strictly reads a form body. Its errors are fixed texts.
 func (s *Server) readForm(r *request) (oauth.Params, error) {
-	if !isForm(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
-		return oauth.Params{}, errNoForm
-	}
-	form, err := s.bodies.Read(r.Body, maxBody)
-	switch {
-	case errors.Is(err, body.ErrTooLong):
+	form, err := s.readBody(r)
+	if err != nil {
 		return oauth.Params{}, err
-	case err != nil:
-		return oauth.Params{}, errors.New("the body broke off")
 	}
 	return oauth.ParseParams(form)
+}
+
+// readBody reads the body of a form.
+func (s *Server) readBody(r *request) (string, error) {
+	if !isForm(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
+		return "", errNoForm
+	}
+	form, err := s.bodies.Read(r.Body, maxBody)
+	if err != nil && !errors.Is(err, body.ErrTooLong) {
+		return "", errors.New("the body broke off")
+	}
+	return form, err
 }

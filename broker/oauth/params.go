@@ -23,10 +23,20 @@ type Params struct {
 
 // ParseParams strictly parses a query or a form body. Errors name the
 // parameter and never its value.
-func ParseParams(encoded string) (Params, error) {
+func ParseParams(encoded string) (Params, error) { return parseParams(encoded, nil) }
+
+// ParseAnswer does the same for a vendor's authorization response, but for its
+// texts for people: nobody reads them here, and some vendors write line breaks
+// into them, which RFC 6749 section 4.1.2.1 forbids.
+func ParseAnswer(encoded string) (Params, error) {
+	return parseParams(encoded, []string{"error_description", "error_uri"})
+}
+
+func parseParams(encoded string, ignored []string) (Params, error) {
 	p := Params{list: make(Query, 0, min(1+strings.Count(encoded, "&"), maxParams))}
 	for pair := range strings.SplitSeq(encoded, "&") {
-		if pair == "" {
+		name, _, _ := strings.Cut(pair, "=")
+		if pair == "" || slices.Contains(ignored, name) {
 			continue
 		}
 		name, value, err := parsePair(pair)

@@ -41,6 +41,21 @@ func TestParseParams_bad(t *testing.T) {
 	}
 }
 
+// Only the vendor's texts for people may hold anything, and they are gone.
+func TestParseAnswer(t *testing.T) {
+	for _, text := range []string{"a%0D%0Ab", "%ff", "%zz", "a;b", "x&error_uri=%00", "x&error_description=y"} {
+		p, err := oauth.ParseAnswer("error=access_denied&error_description=" + text + "&state=s")
+		if err != nil || p.Get("error") != "access_denied" || p.Get("state") != "s" || p.Has("error_description") || p.Has("error_uri") {
+			t.Errorf("%s: %+v, %v", text, p, err)
+		}
+	}
+	for _, s := range []string{"error=a%0D%0Ab", "state=%00", "code=a&code=b", "iss=%ff", "error_descriptio=%0A", "error%5Fdescription=%0A"} {
+		if _, err := oauth.ParseAnswer(s); err == nil {
+			t.Errorf("accepted %q", s)
+		}
+	}
+}
+
 func TestPrintable(t *testing.T) {
 	for s, want := range map[string]bool{"": true, "plain text, 7!": true, `"`: false, `\`: false, "\n": false, "é": false, "\x7f": false} {
 		if got := oauth.Printable(s); got != want {

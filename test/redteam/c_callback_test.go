@@ -235,6 +235,30 @@ func TestRedTeam_C05_VendorDenies(t *testing.T) {
 	}
 }
 
+// Entra ID writes line breaks into its description of a denial, and others write
+// what is no form encoding. Nobody reads these texts here, so they stop no answer.
+func TestRedTeam_C05_TextOfAnyKind(t *testing.T) {
+	for _, formPost := range []bool{false, true} {
+		h := harness.Standard(t, edit(func(v *runtimeconfig.Vendor) { v.Authorize.FormPost = formPost }))
+		for _, text := range []string{"AADSTS65004%3A+declined.%0D%0ATrace+ID%3A+1%0D%0A", "100%", "%FF", "%00", "a;b", "a&error_uri=%0A", "a&error_description=b"} {
+			l := h.NewLogin(harness.PublicClient)
+			state := l.Authorize().Query("state")
+			answer := "error=access_denied&error_description=" + text + "&state=" + state
+			address := harness.PublicURL + "/v1/callback?" + answer
+			if formPost {
+				r := h.Send(http.MethodPost, harness.PublicURL+"/v1/callback", answer, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+				if r.Location == nil || r.Location.Query().Has("error_description") {
+					t.Errorf("%s: posted: %d %v", text, r.Status, r.Location)
+					continue
+				}
+				address = r.Location.String()
+			}
+			wantRedirect(t, text, back{l.Browser.Get(address), l}, "access_denied")
+			wantNoCookie(t, text, l.Browser)
+		}
+	}
+}
+
 func TestRedTeam_C06_ContradictingAnswer(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{})
 	for what, change := range map[string]func(q url.Values){
