@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func TestBench_works(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "bench.json")
-	o := options{rounds: 1, stretch: 200 * time.Millisecond, sections: "memory,refreshes,credentials,reload,profile", out: out, profile: filepath.Join(dir, "cpu.pprof")}
+	o := options{rounds: 1, stretch: 200 * time.Millisecond, users: "2", sections: "memory,visits,refreshes,credentials,reload,profile", out: out, profile: filepath.Join(dir, "cpu.pprof")}
 	if err := run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestBench_works(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Comparisons) != 4 || len(r.Memory) != 2 || len(r.Profile) == 0 || len(r.Targets) != 3 {
+	if len(r.Comparisons) != 5 || len(r.Memory) != 2 || len(r.Profile) == 0 || len(r.Targets) != 4 {
 		t.Errorf("the report lacks a part:\n%s", b)
 	}
 	for _, c := range r.Comparisons {

@@ -64,7 +64,7 @@ func start(ctx context.Context, args []string) error {
 	f.IntVar(&o.rounds, "rounds", 9, "rounds of each comparison")
 	f.DurationVar(&o.stretch, "stretch", 1500*time.Millisecond, "how long each is measured in a round")
 	f.StringVar(&o.sections, "sections", strings.Join(sectionNames(), ","), "which parts to run")
-	f.StringVar(&o.users, "users", "1,8,64,256", "how many log in at once, one after another, in the section logins")
+	f.StringVar(&o.users, "users", "1,8,64,256", "how many log in at once, one after another, in the sections logins and visits")
 	f.StringVar(&o.out, "out", "dist/bench.json", "file for the figures as JSON; empty writes none")
 	f.StringVar(&o.profile, "profile", "dist/bench.cpu.pprof", "file for the broker's CPU profile, for go tool pprof; empty writes none")
 	f.StringVar(&o.broker, "broker", "", "broker binary to measure; empty builds ./cmd/broker")

@@ -49,7 +49,8 @@ func sections() []section {
 	return []section{
 		{"floor", "What cryptography alone costs", (*bench).floor},
 		{"memory", "Memory with 10 and with 10,000 credentials", (*bench).memories},
-		{"logins", "Complete logins: broker and null broker in turns", (*bench).logins},
+		{"logins", "Complete logins on connections that are kept: broker and null broker in turns", (*bench).logins},
+		{"visits", "Complete logins from browsers that connect anew, over HTTP/2", (*bench).visits},
 		{"refreshes", "Refreshes", (*bench).refreshes},
 		{"credentials", "10 and 10,000 credentials", (*bench).credentials},
 		{"reload", "Ten new configurations a second", (*bench).reload},
@@ -214,11 +215,7 @@ func (b *bench) startBroker(ctx context.Context, name string, tenants int, envir
 }
 
 func (b *bench) logins(ctx context.Context) error {
-	for text := range strings.SplitSeq(b.users, ",") {
-		users, err := strconv.Atoi(text)
-		if err != nil || users < 1 {
-			return fmt.Errorf("-users: %q is not a number of users", text)
-		}
+	return b.eachCrowd(func(users int) error {
 		contenders := []*contender{
 			{name: "null", target: b.null, work: (*user).login},
 			{name: "broker", target: b.few, work: (*user).login},
@@ -233,6 +230,33 @@ func (b *bench) logins(ctx context.Context) error {
 		b.add("logins", all[1], all[0])
 		if users == 1 {
 			b.latency(all[1], all[0], all[2])
+		}
+		return nil
+	})
+}
+
+func (b *bench) visits(ctx context.Context) error {
+	return b.eachCrowd(func(users int) error {
+		all, err := b.compare(ctx, users,
+			&contender{name: "null", target: b.null, work: (*user).visit},
+			&contender{name: "broker", target: b.few, work: (*user).visit})
+		if err != nil {
+			return err
+		}
+		b.add("visits", all[1], all[0])
+		return nil
+	})
+}
+
+// eachCrowd measures with as many users as -users says, one number after another.
+func (b *bench) eachCrowd(measure func(users int) error) error {
+	for text := range strings.SplitSeq(b.users, ",") {
+		users, err := strconv.Atoi(text)
+		if err != nil || users < 1 {
+			return fmt.Errorf("-users: %q is not a number of users", text)
+		}
+		if err := measure(users); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,9 +23,15 @@ const (
 	verifier  = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
 	challenge = "qjrzSW9gMiUgpUvqgEPE4_-8swvyCtfOVvg55o5S_es"
 	scope     = "openid profile offline_access"
-	// browser is what a browser sends along, in short.
-	browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Benchmark\r\nAccept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en\r\n"
 )
+
+// browserHeaders are what a browser sends along, in short.
+func browserHeaders() [][2]string {
+	return [][2]string{
+		{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Benchmark"}, {"Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"},
+		{"Accept-Encoding", "gzip, deflate, br"}, {"Accept-Language", "en"},
+	}
+}
 
 // times are how long the steps of one piece of work took. A step of no time was
 // not part of it.
@@ -40,6 +46,9 @@ func (t times) brokers() time.Duration { return t.Authorize + t.Callback + t.Tok
 // has a connection of its own to the broker and one to the vendor, and keeps both.
 type user struct {
 	broker, vendor *conn
+	// address of the broker, for a browser that has no connection yet.
+	address string
+	trust   *tls.Config
 	// tenants is how many there are to log in to; next is this user's next.
 	tenants, next, step int
 	// refreshToken is what the last answer held.
@@ -48,7 +57,17 @@ type user struct {
 }
 
 // login is a complete login: authorize, the vendor's page, callback, token.
-func (u *user) login() (times, error) {
+func (u *user) login() (times, error) { return u.loginWith(u.broker) }
+
+// visit is a login as people make it: their browser has no connection to the
+// broker yet, and speaks HTTP/2. The client's server keeps its connection.
+func (u *user) visit() (times, error) {
+	b := newBrowser(u.address, u.trust)
+	defer b.close()
+	return u.loginWith(b)
+}
+
+func (u *user) loginWith(browser getter) (times, error) {
 	var t times
 	u.tenant = u.next % u.tenants
 	u.next += u.step
@@ -56,15 +75,15 @@ func (u *user) login() (times, error) {
 		"client_id": {clientID(u.tenant)}, "redirect_uri": {redirectURI}, "response_type": {"code"}, "scope": {scope},
 		"state": {"client-state-" + strconv.Itoa(u.next)}, "nonce": {nonceAt(u.next)}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
 	}
-	toVendor, cookie, err := u.follow(&t.Authorize, u.broker, "/v1/vendors/"+vendorName+"/authorize?"+ask.Encode(), "")
+	toVendor, cookie, err := follow(&t.Authorize, browser, "/v1/vendors/"+vendorName+"/authorize?"+ask.Encode(), "")
 	if err != nil {
 		return t, fmt.Errorf("authorize: %w", err)
 	}
-	toBroker, _, err := u.follow(&t.Vendor, u.vendor, toVendor.RequestURI(), "")
+	toBroker, _, err := follow(&t.Vendor, u.vendor, toVendor.RequestURI(), "")
 	if err != nil {
 		return t, fmt.Errorf("the vendor's page: %w", err)
 	}
-	toClient, _, err := u.follow(&t.Callback, u.broker, toBroker.RequestURI(), cookie)
+	toClient, _, err := follow(&t.Callback, browser, toBroker.RequestURI(), cookie)
 	if err != nil {
 		return t, fmt.Errorf("callback: %w", err)
 	}
@@ -104,15 +123,16 @@ func (u *user) direct() (times, error) {
 	return t, err
 }
 
+// getter is what a browser does.
+type getter interface {
+	get(path, cookie string) (answer, error)
+}
+
 // follow makes a browser's request and returns where it is sent on to, and the
 // cookie that was set.
-func (u *user) follow(took *time.Duration, c *conn, path, cookie string) (to *url.URL, set string, err error) {
-	head := "GET " + path + " HTTP/1.1\r\nHost: " + c.address + "\r\n" + browser
-	if cookie != "" {
-		head += "Cookie: " + cookie + "\r\n"
-	}
+func follow(took *time.Duration, browser getter, path, cookie string) (to *url.URL, set string, err error) {
 	start := time.Now()
-	got, err := c.do(head+"\r\n", "")
+	got, err := browser.get(path, cookie)
 	*took = time.Since(start)
 	if err != nil {
 		return nil, "", err
@@ -169,6 +189,18 @@ type answer struct {
 	body   []byte
 }
 
+func (c *conn) get(path, cookie string) (answer, error) {
+	var head strings.Builder
+	head.WriteString("GET " + path + " HTTP/1.1\r\nHost: " + c.address + "\r\n")
+	for _, h := range browserHeaders() {
+		head.WriteString(h[0] + ": " + h[1] + "\r\n")
+	}
+	if cookie != "" {
+		head.WriteString("Cookie: " + cookie + "\r\n")
+	}
+	return c.do(head.String()+"\r\n", "")
+}
+
 func (c *conn) post(path, id, password string, form url.Values) (answer, error) {
 	body := form.Encode()
 	return c.do("POST "+path+" HTTP/1.1\r\nHost: "+c.address+"\r\nUser-Agent: bench\r\nAccept: application/json\r\n"+
@@ -197,3 +229,41 @@ func (c *conn) close() {
 		_ = c.net.Close()
 	}
 }
+
+// browser has a connection of its own, over HTTP/2, from its first request until
+// it is closed.
+type browser struct {
+	address   string
+	transport *http.Transport
+}
+
+func newBrowser(address string, trust *tls.Config) *browser {
+	return &browser{address, &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxConnsPerHost: 1}}
+}
+
+func (b *browser) get(path, cookie string) (answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+b.address+path, http.NoBody)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, h := range browserHeaders() {
+		req.Header.Set(h[0], h[1])
+	}
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	resp, err := b.transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 2 {
+		return answer{}, fmt.Errorf("the broker speaks %s", resp.Proto)
+	}
+	body, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Header, body}, err
+}
+
+func (b *browser) close() { b.transport.CloseIdleConnections() }
