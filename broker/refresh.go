@@ -54,38 +54,47 @@ func (s *Server) openGrant(r *request, t *tokenRequest, token secret.Text) (*gra
 	if !seal.IsSealed(token.Reveal()) {
 		return s.rawGrant(r, t, token)
 	}
-	g := &grant{}
-	if err := r.keys.Open(seal.RefreshToken, token.Reveal(), "", g); err != nil {
-		return nil, vendor.Endpoint{}, invalidRefreshToken(err)
-	}
-	switch {
-	case g.Client != t.client.ID:
-		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("refresh token of another client"))
-	case t.vendorName != "" && g.Binding.Vendor != t.vendorName:
-		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("refresh token of another vendor"))
+	g, err := ownGrant(r, t, token)
+	if err != nil {
+		return nil, vendor.Endpoint{}, err
 	}
 	e, err := s.boundEndpoint(r, g.Binding)
 	if err != nil {
 		return nil, e, gone(err, oauth.InvalidGrant, "the credential that this refresh token belongs to was changed or removed; sign in again")
 	}
-	if _, allowed := r.config.Allows(t.client, e.Vendor); !allowed {
-		return nil, vendor.Endpoint{}, invalidRefreshToken(errors.New("vendor is not among the client's vendors any more"))
+	return g, e, stillGranted(r.config, t.client, e)
+}
+
+// ownGrant opens a refresh token of the broker's that was issued to the caller.
+func ownGrant(r *request, t *tokenRequest, token secret.Text) (*grant, error) {
+	g := &grant{}
+	if err := r.keys.Open(seal.RefreshToken, token.Reveal(), "", g); err != nil {
+		return nil, invalidRefreshToken(err)
 	}
-	if e.Credential.Source != runtimeconfig.SourceBYOC && !r.config.MayUseShared(t.client, e.Vendor) {
-		return nil, e, oauth.Errorf(oauth.InvalidGrant, "this client may not use the vendor's shared credential any more").Because(errors.New("shared use was withdrawn"))
+	switch {
+	case g.Client != t.client.ID:
+		return nil, invalidRefreshToken(errors.New("refresh token of another client"))
+	case t.vendorName != "" && g.Binding.Vendor != t.vendorName:
+		return nil, invalidRefreshToken(errors.New("refresh token of another vendor"))
 	}
-	if e.Credential.Source != runtimeconfig.SourceBYOC {
-		if err := switched(r.config, t.client, e.Vendor); err != nil {
-			return nil, e, err
-		}
+	return g, nil
+}
+
+// stillGranted tells whether c may refresh what it was granted at e.
+func stillGranted(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint) error {
+	if err := stillAllowed(config, c, e); err != nil {
+		return oauth.Errorf(oauth.InvalidGrant, "this client may not use this vendor, or its shared credential, any more").Because(err)
 	}
-	return g, e, nil
+	return switched(config, c, e)
 }
 
 // switched refuses a grant of the platform's app once the client's namespace
 // brings an app of its own. While that one is not ready nobody is signed out.
-func switched(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, v *runtimeconfig.Vendor) error {
-	own, err := config.Choose(c, v, "")
+func switched(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint) error {
+	if e.Credential.Source == runtimeconfig.SourceBYOC {
+		return nil
+	}
+	own, err := config.Choose(c, e.Vendor, "")
 	switch {
 	case own == nil || own.Source != runtimeconfig.SourceBYOC:
 		return nil

@@ -124,6 +124,48 @@ func TestReview_SharedUseWithdrawn(t *testing.T) {
 	}
 }
 
+// agreed opens the authorization URL, and agrees where the user is asked.
+func agreed(t *testing.T, l *harness.Login) *harness.Response {
+	t.Helper()
+	if r := l.Authorize(); r.Location != nil {
+		return r
+	}
+	return wantConsent(t, "authorize", l, l.Authorize()).answer(t, "allow")
+}
+
+// What is taken from a client while a login is under way is gone at its next step,
+// at which nothing is spent.
+func TestReview_VendorTakenAway(t *testing.T) {
+	for what, take := range map[string]func(d *runtimeconfig.Document){
+		"the client's vendor":     func(d *runtimeconfig.Document) { d.Clients[1].Vendors = nil },
+		"use of the shared app":   func(d *runtimeconfig.Document) { d.Vendors[0].SharedUse = runtimeconfig.NamespaceSet{} },
+		"strangers at the vendor": func(d *runtimeconfig.Document) { d.Vendors[0].SelfRegisteredUse = false },
+	} {
+		s := open()
+		h := harness.Standard(t, s)
+		given, taken := h.Document(), h.Document()
+		s.Edit(&given)
+		s.Edit(&taken)
+		take(&taken)
+		client := harness.WebClient
+		if !taken.Vendors[0].SelfRegisteredUse {
+			client, _ = registered(t, h, metadata())
+		}
+		l := h.NewLogin(client)
+		answer := l.AtVendor(agreed(t, l))
+		h.Apply(taken)
+		wantRedirect(t, what+", callback", back{l.Browser.Get(answer), l}, "unauthorized_client")
+		h.Apply(given)
+		l = h.NewLogin(client)
+		l.Finish(agreed(t, l))
+		h.Apply(taken)
+		wantJSON(t, what+", token", l.Redeem(), failure{http.StatusBadRequest, "invalid_grant"})
+		wantCalls(t, what, h.Fake, 0)
+		h.Apply(given)
+		wantTokens(t, what+", given again", l.Redeem())
+	}
+}
+
 // What strangers are refused costs nobody else anything.
 func TestReview_StrangersUseUpNothing(t *testing.T) {
 	s := open()
