@@ -174,7 +174,7 @@ func (s *Server) checkFamily(r *request, f refreshment) error {
 	case err != nil:
 		return err
 	case next == familyEnded:
-		return invalidRefreshToken(errors.New("a used refresh token of this sign-in came back: all of them ended"))
+		return invalidRefreshToken(errors.New("all refresh tokens of this sign-in ended: one was revoked, or came back after its use"))
 	case g.Step >= next:
 		return nil
 	}

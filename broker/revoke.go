@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -29,11 +30,13 @@ type ownedToken struct {
 	endpoint vendor.Endpoint
 	token    secret.Text
 	hint     string
+	grant    *grant // nil for a vendor's own token
 }
 
 // revoke revokes at the vendor (RFC 7009), only the client's own tokens. A token
 // that is unknown, or another client's, gets the same 200 as one that was
-// revoked, and no vendor is called.
+// revoked, and no vendor is called. A client gives back what it was granted also
+// where it may not use it any more: what was taken from it may be given again.
 func (s *Server) revoke(w http.ResponseWriter, r *request) error {
 	_, o, err := s.ownToken(r)
 	if errors.Is(err, errForeign) {
@@ -50,7 +53,22 @@ func (s *Server) revoke(w http.ResponseWriter, r *request) error {
 	if err := s.vendors.Revoke(r.Context(), o.endpoint, o.token, o.hint); err != nil {
 		return s.revocationFailure(o.endpoint, err)
 	}
+	if err := s.endRevoked(r, o.grant); err != nil {
+		return err
+	}
 	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// endRevoked ends a sign-in whose refresh token was revoked: answers of equal
+// refreshes are kept for a moment, and must not outlive it (RFC 7009 section 2.1).
+func (s *Server) endRevoked(r *request, g *grant) error {
+	if s.Shared == nil || g == nil {
+		return nil
+	}
+	if _, err := s.Shared.Raise(context.WithoutCancel(r.Context()), g.familyKey(), familyEnded, s.Lifetimes.Grant); err != nil {
+		return oauth.Errorf(oauth.TemporarilyUnavailable, "the vendor revoked the token, and the broker cannot end what it keeps of it; try again").Because(err)
+	}
 	return nil
 }
 
@@ -90,14 +108,15 @@ func (s *Server) introspect(w http.ResponseWriter, r *request) error {
 	if t != nil && t.client != nil && t.client.Auth == runtimeconfig.ClientNone {
 		return oauth.Errorf(oauth.InvalidClient, "introspection needs a client that authenticates").Because(errors.New("public client"))
 	}
-	inactive := map[string]bool{"active": false}
-	if errors.Is(err, errForeign) {
-		r.event.fail("foreign_token", err)
-		writeJSON(w, http.StatusOK, inactive)
-		return nil
+	if err == nil {
+		err = stillGranted(r.config, t.client, o.endpoint)
 	}
-	if oe, ok := errors.AsType[*oauth.Error](err); ok && oe.Code == unsupportedTokenType {
-		writeJSON(w, http.StatusOK, inactive)
+	foreign := errors.Is(err, errForeign)
+	if foreign {
+		r.event.fail("foreign_token", err)
+	}
+	if oe, ok := errors.AsType[*oauth.Error](err); foreign || ok && (oe.Code == unsupportedTokenType || oe.Code == oauth.InvalidGrant) {
+		writeJSON(w, http.StatusOK, map[string]bool{"active": false})
 		return nil
 	}
 	if err != nil {
@@ -128,11 +147,8 @@ func (s *Server) ownToken(r *request) (*tokenRequest, *ownedToken, error) {
 		return t, nil, oauth.Errorf(oauth.InvalidRequest, "token is missing")
 	}
 	if seal.Is(seal.RefreshToken, token.Reveal()) {
-		g, e, err := s.openGrant(r, t, token)
-		if err != nil {
-			return t, nil, errors.Join(errForeign, err)
-		}
-		return t, &ownedToken{endpoint: e, token: secret.New(g.Token), hint: hintRefresh}, nil
+		o, err := s.ownRefreshToken(r, t, token)
+		return t, o, err
 	}
 	if seal.IsSealed(token.Reveal()) {
 		return t, nil, errForeign
@@ -146,6 +162,23 @@ func (s *Server) ownToken(r *request) (*tokenRequest, *ownedToken, error) {
 		hint = hintRefresh
 	}
 	return t, &ownedToken{endpoint: e, token: token, hint: hint}, nil
+}
+
+// ownRefreshToken finds what a refresh token of the broker's stands for. One whose
+// credential is gone is as good as unknown: nobody could use it at the vendor.
+func (s *Server) ownRefreshToken(r *request, t *tokenRequest, token secret.Text) (*ownedToken, error) {
+	g, err := ownGrant(r, t, token)
+	if err != nil {
+		return nil, errors.Join(errForeign, err)
+	}
+	e, err := s.boundEndpoint(r, g.Binding)
+	if away, ok := errors.AsType[*oauth.Error](err); ok {
+		return nil, away
+	}
+	if err != nil {
+		return nil, errors.Join(errForeign, err)
+	}
+	return &ownedToken{endpoint: e, token: secret.New(g.Token), hint: hintRefresh, grant: g}, nil
 }
 
 // ownCredential finds the BYOC credential of the caller's own namespace, for an

@@ -4,6 +4,7 @@ package redis_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +82,50 @@ func TestRedTeam_G08_EndedFamilyThatCannotBeRevoked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The answer of a refresh is kept for half a minute, and a revoked token must not
+// work again in that time (RFC 7009 section 2.1), nor the tokens before it.
+func TestRedTeam_G14_KeptAnswerEndsWithItsToken(t *testing.T) {
+	for _, mode := range []fakevendor.RefreshMode{fakevendor.RefreshStatic, fakevendor.RefreshSingleUse} {
+		for _, client := range []string{harness.WebClient, harness.PublicClient} {
+			s := revokes(false)
+			edit := s.Edit
+			s.Vendor.Refresh = mode
+			s.Edit = func(d *runtimeconfig.Document) {
+				edit(d)
+				d.Vendors[0].Refresh.SingleUse, d.Vendors[0].Refresh.Static = mode == fakevendor.RefreshSingleUse, mode == fakevendor.RefreshStatic
+			}
+			h := start(t, s)
+			l, first := h.login(t, client)
+			answer := l.Refresh(first)
+			wantTokens(t, "refresh", answer)
+			second := answer.Text("refresh_token")
+			if r := h.revoke(l, second); r.Status != http.StatusOK {
+				t.Errorf("revoked: %d %s", r.Status, r.Body)
+			}
+			wantJSON(t, string(mode)+" "+client+": the revoked one", l.Refresh(second), used())
+			wantJSON(t, string(mode)+" "+client+": the one before", l.Refresh(first), used())
+			h.wantCalls(t, string(mode)+" "+client, fakevendor.Refresh, 1)
+			other, token := h.login(t, client)
+			wantTokens(t, "another sign-in", other.Refresh(token))
+		}
+	}
+}
+
+// Nobody is told that a token was revoked whose answer may be kept still.
+func TestRedTeam_G14_RedisAwayWhileRevoking(t *testing.T) {
+	h := start(t, revokes(false))
+	l, token := h.login(t, harness.WebClient)
+	h.redis.Stop()
+	wantJSON(t, "Redis is away", h.revoke(l, token), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
+	h.redis.Restart()
+	if r := h.revoke(l, token); r.Status != http.StatusOK {
+		t.Errorf("again: %d %s", r.Status, r.Body)
+	}
+	h.wantCalls(t, "both", fakevendor.Revocation, 2)
+}
+
+func (r rig) revoke(l *harness.Login, token string) *harness.Response {
+	return r.Token(issuer+"/revoke", url.Values{"token": {token}}, r.Auth(l.Client))
 }

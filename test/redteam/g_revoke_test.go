@@ -350,6 +350,45 @@ func TestRedTeam_G12_VendorsTokens(t *testing.T) {
 }
 
 // A tenant's app is taken away: nothing that it made goes on.
+// What a client may not use any more it may be given again. So its token is revoked
+// all the same, and 200 is said only where that came about.
+func TestRedTeam_G14_NothingIsRevokedInName(t *testing.T) {
+	s := withOwnApp(revoking(rfc7009(), nil))
+	shared := revoking(rfc7009(), nil)
+	for what, c := range map[string]struct {
+		change  func(d *runtimeconfig.Document)
+		revoked bool
+	}{
+		"credential not ready":         {func(d *runtimeconfig.Document) { d.Credentials[0].NotReady = "SecretNotFound" }, false},
+		"shared use withdrawn":         {func(d *runtimeconfig.Document) { d.Vendors[0].SharedUse = runtimeconfig.NamespaceSet{} }, true},
+		"vendor taken from the client": {func(d *runtimeconfig.Document) { d.Clients[1].Vendors = nil }, true},
+		"own app meanwhile":            {func(d *runtimeconfig.Document) { s.Edit(d) }, true},
+		"own app, not ready": {func(d *runtimeconfig.Document) {
+			s.Edit(d)
+			d.Credentials[1].NotReady = "SecretNotFound"
+		}, true},
+	} {
+		h := harness.Standard(t, shared)
+		l, access, refresh := tokensOf(t, h, harness.WebClient)
+		d := h.Document()
+		shared.Edit(&d)
+		c.change(&d)
+		h.Apply(d)
+		if r := introspect(h, refresh, h.Auth(l.Client)); r.Text("active") != "" || strings.Contains(r.Body, "true") || h.Fake.Count(fakevendor.Introspection) != 0 {
+			t.Errorf("%s: introspection: %d %s", what, r.Status, r.Body)
+		}
+		r := revoke(t, h, l.Client, refresh)
+		if !c.revoked {
+			wantJSON(t, what, r, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
+		} else {
+			wantRevoked(t, what, r)
+		}
+		if h.Fake.AccessTokenWorks(access) == c.revoked {
+			t.Errorf("%s: answered %d; tokens that work: %v", what, r.Status, !c.revoked)
+		}
+	}
+}
+
 func TestRedTeam_G16_CredentialDeleted(t *testing.T) {
 	h := harness.Standard(t, withOwnApp(revoking(rfc7009(), nil)))
 	l, access, refresh := tokensOf(t, h, harness.WebClient)
