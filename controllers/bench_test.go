@@ -50,6 +50,8 @@ type passes struct {
 	published  Published
 	reconciler *Reconciler
 	numbers    *prometheus.Registry
+	// objects of the last pass.
+	objects []translate.Object
 }
 
 func newPasses(t testing.TB) *passes {
@@ -69,6 +71,7 @@ func newPasses(t testing.TB) *passes {
 func (p *passes) pass(t testing.TB, in translate.Inputs) Plan {
 	t.Helper()
 	out := p.memo.Translate(in)
+	p.objects = out.Objects
 	change, big := p.reconciler.encoder.encode(out.Objects, in.Only)
 	plan, err := MakePlan(p.published, change)
 	if err != nil {

@@ -21,7 +21,7 @@ const (
 // encoder makes the items of a document and remembers them: an object at the
 // same address is the same, so its item is, too. The zero value is ready to use.
 type encoder struct {
-	last map[translate.Object]encoded
+	last translate.Recent[translate.Object, encoded]
 	// ids of the items of each namespace.
 	ids map[string][]string
 }
@@ -40,10 +40,8 @@ type encoded struct {
 // it, and so is a client. Too big a credential becomes one that is not ready, so
 // that its logins fail instead of falling back to another credential.
 func (e *encoder) encode(objects []translate.Object, only translate.Scope) (c Change, big map[string]int) {
-	now, ids := e.last, map[string][]string{}
-	if only.Whole() || now == nil {
-		now = make(map[translate.Object]encoded, len(objects)) // what is gone is forgotten
-	}
+	e.last.Start(only)
+	ids := map[string][]string{}
 	c.Part, c.Items, big = !only.Whole(), make([]runtimeconfig.Item, 0, len(objects)), map[string]int{}
 	for _, o := range objects {
 		if c := o.Credential; c != nil {
@@ -51,11 +49,11 @@ func (e *encoder) encode(objects []translate.Object, only translate.Scope) (c Ch
 				continue
 			}
 		}
-		r, known := e.last[o]
+		r, known := e.last.Get(o.Namespace(), o)
 		if !known {
 			r = encodeObject(o)
 		}
-		now[o] = r
+		e.last.Set(o.Namespace(), o, r)
 		if r.limit > 0 {
 			big[r.item.ID] = r.limit
 		}
@@ -64,7 +62,6 @@ func (e *encoder) encode(objects []translate.Object, only translate.Scope) (c Ch
 			ids[o.Namespace()] = append(ids[o.Namespace()], r.item.ID)
 		}
 	}
-	e.last = now
 	c.Gone = e.turn(ids, only)
 	return c, big
 }
@@ -108,7 +105,7 @@ func encodeObject(o translate.Object) encoded {
 	if err == nil && len(r.item.Body) <= limit {
 		return r
 	}
-	r.limit, r.left = limit, true
+	r.item, r.limit, r.left = runtimeconfig.Item{ID: r.item.ID}, limit, true // what is too big takes no memory besides
 	if o.Credential != nil {
 		r.item, err = runtimeconfig.EncodeCredential(stub(o.Credential))
 		r.left = err != nil

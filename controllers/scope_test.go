@@ -6,15 +6,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 // TestScope_partsMakeTheWhole changes one namespace after the other, and holds
@@ -132,5 +137,43 @@ func TestReconciler_scope(t *testing.T) {
 			r.whole = now.Add(step.whole * time.Minute)
 		}
 		now = now.Add(time.Minute)
+	}
+}
+
+// TestScope_editsAreForgotten: a tenant that edits, makes and deletes in a loop
+// gets pass after pass over its namespace alone. None of them is remembered longer
+// than the next.
+func TestScope_editsAreForgotten(t *testing.T) {
+	in, p := benchInputs(0), newPasses(t)
+	p.pass(t, in)
+	const edits = 50
+	var made []weak.Pointer[runtimeconfig.Client]
+	for n := range edits {
+		edited := testClient("edited", "1")
+		edited.Generation = int64(n + 1)
+		in.Clients = []*oauthv1alpha1.BrokerClient{edited, testClient(fmt.Sprint("new-", n), fmt.Sprint("new-", n))}
+		p.pass(t, part(in, "tenant-1"))
+		for _, o := range p.objects {
+			if o.Client != nil {
+				made = append(made, weak.Make(o.Client))
+			}
+		}
+	}
+	runtime.GC()
+	alive := len(slices.DeleteFunc(slices.Clone(made), func(w weak.Pointer[runtimeconfig.Client]) bool { return w.Value() == nil }))
+	runtime.KeepAlive(p)
+	if len(made) != 2*edits || alive > 4 {
+		t.Errorf("%d of %d clients are in memory, want those of two passes at most", alive, len(made))
+	}
+}
+
+func testClient(name, uid string) *oauthv1alpha1.BrokerClient {
+	return &oauthv1alpha1.BrokerClient{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "tenant-1", Name: name, UID: types.UID(uid), Generation: 1},
+		Spec: oauthv1alpha1.BrokerClientSpec{
+			RedirectURIs:   []oauthv1alpha1.RedirectURI{"https://app.example/callback"},
+			Authentication: oauthv1alpha1.BrokerClientAuthentication{Method: oauthv1alpha1.ClientAuthNone},
+			Vendors:        []oauthv1alpha1.AllowedVendor{{Name: "vendor-1"}},
+		},
 	}
 }

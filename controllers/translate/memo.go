@@ -14,8 +14,7 @@ import (
 
 // Memo is a Translate that remembers the outcome for each object and decides
 // anew only on those whose inputs changed. The zero value is ready to use. It
-// is for one goroutine at a time. What is gone is forgotten when everything is
-// translated.
+// is for one goroutine at a time. What is gone is forgotten.
 //
 // An object is taken to be the same while its UID and generation are, as the
 // API server guarantees; a Secret while its UID and resourceVersion are.
@@ -31,9 +30,9 @@ type Memo struct {
 
 // Translate gives exactly what the function Translate gives, but for ObjectsOnly.
 func (m *Memo) Translate(in Inputs) Output {
-	m.vendors.start(in.Only)
-	m.credentials.start(in.Only)
-	m.clients.start(in.Only)
+	m.vendors.Start(in.Only)
+	m.credentials.Start(in.Only)
+	m.clients.Start(in.Only)
 	return pass{
 		vendor: func(vi vendorInputs) *vendorResult {
 			return m.vendors.get(vendorRef(vi.object.Name), vi.key(), func() *vendorResult { return translateVendor(vi) })
@@ -48,9 +47,8 @@ func (m *Memo) Translate(in Inputs) Output {
 	}.run(in)
 }
 
-// memory holds the outcomes of the last pass by their keys, and collects those
-// of this one, so that what is gone is forgotten.
-type memory[K comparable, R any] struct{ last, now map[Ref]*remembered[K, R] }
+// memory holds the outcomes of the last pass by their keys.
+type memory[K comparable, R any] struct{ Recent[Ref, *remembered[K, R]] }
 
 type remembered[K comparable, R any] struct {
 	key    K
@@ -59,20 +57,12 @@ type remembered[K comparable, R any] struct {
 
 // get returns the remembered outcome where the key is equal.
 func (m *memory[K, R]) get(ref Ref, key K, decide func() R) R {
-	r := m.last[ref]
-	if r == nil || r.key != key {
+	r, known := m.Get(ref.Namespace, ref)
+	if !known || r.key != key {
 		r = &remembered[K, R]{key: key, result: decide()}
 	}
-	m.now[ref] = r
+	m.Set(ref.Namespace, ref, r)
 	return r.result
-}
-
-// start begins a pass. One over a part adds to what is remembered.
-func (m *memory[K, R]) start(only Scope) {
-	m.last = m.now
-	if only.Whole() || m.last == nil {
-		m.now = make(map[Ref]*remembered[K, R], len(m.last))
-	}
 }
 
 // objectKey identifies a version of an object.
