@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"time"
@@ -79,11 +80,14 @@ func (a Authenticator) checkAssertion(ctx context.Context, c *runtimeconfig.Clie
 
 // keysFor picks the keys of the set that may have signed t.
 func keysFor(set jose.JSONWebKeySet, t *jwt.Token) (any, error) {
+	if _, has := t.Header["crit"]; has { // RFC 7515 section 4.1.11: nothing of it is understood here
+		return nil, errors.New("the header holds crit")
+	}
 	kid, _ := t.Header["kid"].(string)
 	alg, _ := t.Header["alg"].(string)
 	var keys jwt.VerificationKeySet
 	for _, k := range set.Keys {
-		if (kid == "" || k.KeyID == kid) && (k.Algorithm == "" || k.Algorithm == alg) && k.Use != "enc" && k.IsPublic() {
+		if (kid == "" || k.KeyID == kid) && (k.Algorithm == "" || k.Algorithm == alg) && k.Use != "enc" && k.IsPublic() && strong(k) {
 			keys.Keys = append(keys.Keys, k.Key)
 		}
 	}
@@ -91,4 +95,12 @@ func keysFor(set jose.JSONWebKeySet, t *jwt.Token) (any, error) {
 		return nil, errors.New("no key of the client fits")
 	}
 	return keys, nil
+}
+
+// minRSABits is the least size of an RSA key (RFC 7518 section 3.3).
+const minRSABits = 2048
+
+func strong(k jose.JSONWebKey) bool {
+	key, isRSA := k.Key.(*rsa.PublicKey)
+	return !isRSA || key.N.BitLen() >= minRSABits
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"maps"
 	"net/http"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/harness"
 )
 
@@ -81,6 +84,9 @@ func TestRedTeam_F16_AssertionSignature(t *testing.T) {
 		"another key":               sign(jwt.SigningMethodES256, stranger, map[string]any{"kid": "key-1"}),
 		"unknown kid":               sign(jwt.SigningMethodES256, h.Key(), map[string]any{"kid": "key-2"}),
 		"own key in the header":     sign(jwt.SigningMethodES256, stranger, map[string]any{"jwk": map[string]any{"kty": "EC"}, "jku": "https://evil.example/jwks"}),
+		"crit":                      sign(jwt.SigningMethodES256, h.Key(), map[string]any{"crit": []string{"exp2"}, "exp2": 1}),
+		"crit of nothing":           sign(jwt.SigningMethodES256, h.Key(), map[string]any{"crit": []string{}}),
+		"unencoded payload":         sign(jwt.SigningMethodES256, h.Key(), map[string]any{"crit": []string{"b64"}, "b64": false}),
 		"no signature":              good[:strings.LastIndex(good, ".")+1],
 		"signature of another":      good[:strings.LastIndex(good, ".")] + h.Sign(h.Claims(issuer))[strings.LastIndex(good, "."):],
 		"10,000 dots":               strings.Repeat(".", 10_000),
@@ -90,6 +96,36 @@ func TestRedTeam_F16_AssertionSignature(t *testing.T) {
 	}
 	wantCalls(t, "bad signatures", h.Fake, 0)
 	wantTokens(t, "a good one", l.Redeem())
+}
+
+// A key that can be broken proves nothing, whoever wrote it down (RFC 7518 section 3.3).
+func TestRedTeam_F16_ShortRSAKey(t *testing.T) {
+	for bits, good := range map[int]bool{1024: false, 2040: false, 2048: true} {
+		key, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := open()
+		s.Edit = func(d *runtimeconfig.Document) { d.Clients[2].JWKS = harness.JWKS(key.Public()) }
+		h := harness.Standard(t, s)
+		signed, err := jwt.NewWithClaims(jwt.SigningMethodPS256, h.Claims(issuer)).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := metadata()
+		m["token_endpoint_auth_method"], m["jwks"] = "private_key_jwt", json.RawMessage(harness.JWKS(key.Public()))
+		registration := sendJSON(t, h, registerURL, m)
+		answer := h.Token(tokenURL, h.Login(harness.KeyClient).Form(), harness.Assertion(signed))
+		if good {
+			wantTokens(t, "2048 bits", answer)
+			if registration.Status != http.StatusCreated {
+				t.Errorf("registration with 2048 bits: %d %s", registration.Status, registration.Body)
+			}
+			continue
+		}
+		wantJSON(t, "too short", answer, failure{http.StatusUnauthorized, "invalid_client"})
+		wantJSON(t, "registration", registration, failure{http.StatusBadRequest, "invalid_client_metadata"})
+	}
 }
 
 // Without Redis an assertion can be used again until it expires, at most a
