@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -182,10 +183,24 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func (s *Server) Public() http.Handler {
 	mux := http.NewServeMux()
 	s.mount(mux, s.routes())
-	mux.Handle("/", s.observe("other", func(http.ResponseWriter, *request) error {
+	nothing := s.observe("other", func(http.ResponseWriter, *request) error {
 		return &pageError{status: http.StatusNotFound, title: "Page not found", text: "There is nothing at this address."}
-	}))
-	return mux
+	})
+	mux.Handle("/", nothing)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isClean(r.URL.EscapedPath()) {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		nothing.ServeHTTP(w, r)
+	})
+}
+
+// isClean tells whether a path is written as it is meant. Any other, as /v1//token,
+// ServeMux would answer by itself: with a redirect that keeps the form, writes the
+// query into a page, and has none of our headers, limits and lines of the log.
+func isClean(p string) bool {
+	return p == "/" || !strings.Contains(p, "//") && path.Clean(p) == strings.TrimSuffix(p, "/")
 }
 
 // route is one line of the route table. GET does not include HEAD: a link

@@ -380,6 +380,26 @@ func TestRedTeam_A20_RawPathsNeverLeave(t *testing.T) {
 	}
 }
 
+// Another way to write an address is another address: nothing is redirected, and
+// all that holds for every answer holds for this one.
+func TestRedTeam_A20_OtherWaysToWriteAnAddress(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	sent := 0
+	for _, path := range []string{"//v1/authorize", "/v1//token", "/v1/./callback?code=MARKER&state=x", "/v1/callback/../consent", "//", "/v1/consent/.", "/v1/vendors/acme/../acme/token", "/v1/token/", "//evil.example/v1/token"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead, http.MethodOptions} {
+			r := h.Send(method, harness.PublicURL+path, "", http.Header{})
+			sent++
+			wantPage(t, method+" "+path, r, http.StatusNotFound)
+			if strings.Contains(r.Body, "MARKER") || r.Header.Get("Strict-Transport-Security") == "" || r.Header.Get("X-Request-Id") == "" {
+				t.Errorf("%s %s: %v", method, path, r.Header)
+			}
+		}
+	}
+	if n := strings.Count(h.Logs(), `"route":"other"`); n != sent {
+		t.Errorf("%d lines in the log of %d requests", n, sent)
+	}
+}
+
 func TestRedTeam_A20_EveryVendorParameterIsOnce(t *testing.T) {
 	h := harness.Standard(t, harness.Setup{Vendor: fakevendor.Options{}, Edit: func(d *runtimeconfig.Document) {
 		d.Vendors[0].Target.Endpoints.Authorization += "?" + url.Values{"state": {"preset"}, "fixed": {"1"}}.Encode()
