@@ -4,6 +4,7 @@ package client
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ const (
 // of RFC 7591 section 2. Errors are *oauth.Error that name the member and never
 // repeat its value.
 func ParseMetadata(b []byte) (*Metadata, error) {
-	members, err := oauth.DecodeObject(b)
+	members, err := membersOf(b)
 	if err != nil {
 		return nil, oauth.Errorf(InvalidClientMetadata, "the body must be a JSON object: %s", err.Error())
 	}
@@ -73,6 +74,14 @@ func ParseMetadata(b []byte) (*Metadata, error) {
 		return nil, oauth.Errorf(InvalidClientMetadata, "a member has the wrong type")
 	}
 	return m, m.complete()
+}
+
+// membersOf reads the members of a document. Those that are null count as absent
+// (RFC 7592 section 2.2): many libraries write all that they know.
+func membersOf(b []byte) (map[string]json.RawMessage, error) {
+	members, err := oauth.DecodeObject(b)
+	maps.DeleteFunc(members, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
+	return members, err
 }
 
 // decodeExactly fills in m from the members that are spelled as they should be.
@@ -148,6 +157,9 @@ func (m *Metadata) checkKeys() error {
 	for _, k := range set.Keys {
 		if !k.Valid() || !k.IsPublic() {
 			return oauth.Errorf(InvalidClientMetadata, "jwks must hold public asymmetric keys only")
+		}
+		if !strong(k) {
+			return oauth.Errorf(InvalidClientMetadata, "jwks must hold RSA keys of at least %d bits", minRSABits)
 		}
 	}
 	return nil

@@ -152,6 +152,12 @@ func TestRedTeam_H07_Metadata(t *testing.T) {
 		wantJSON(t, what, sendJSON(t, h, registerURL, m), failure{http.StatusBadRequest, "invalid_client_metadata"})
 	}
 	m := metadata()
+	for _, name := range []string{"jwks", "jwks_uri", "sector_identifier_uri", "software_statement", "client_uri", "logo_uri", "client_name", "application_type", "response_types", "scope", "contacts"} {
+		m[name] = nil
+	}
+	if r := sendJSON(t, h, registerURL, m); r.Status != http.StatusCreated {
+		t.Errorf("null is not absent: %d %s", r.Status, r.Body)
+	}
 	m["software_statement"] = "eyJ.x.y"
 	wantJSON(t, "software statement", sendJSON(t, h, registerURL, m), failure{http.StatusBadRequest, "invalid_software_statement"})
 }
