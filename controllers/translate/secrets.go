@@ -206,7 +206,7 @@ func (r *secretRef) checkPrivateKey(algorithm string, f *findings) {
 	case !known:
 		f.fail(oauthv1alpha1.ReasonSecretInvalid, "key %s of Secret %s is not a PEM private key without passphrase (PKCS #8, PKCS #1 or SEC 1)", key, r.name)
 	case !ok:
-		f.fail(oauthv1alpha1.ReasonSecretInvalid, "key %s of Secret %s does not fit clientAuthentication.assertion.algorithm %s: RS256 and PS256 need RSA of 2048 bits or more, ES256 needs P-256, EdDSA needs Ed25519", key, r.name, algorithm)
+		f.fail(oauthv1alpha1.ReasonSecretInvalid, "key %s of Secret %s does not fit clientAuthentication.assertion.algorithm %s: RS256 and PS256 need RSA of 2048 to 8192 bits, ES256 needs P-256, EdDSA needs Ed25519", key, r.name, algorithm)
 	}
 }
 
@@ -230,7 +230,8 @@ func parsePrivateKey(t secret.Text) any {
 func fits(key any, algorithm string) (ok, known bool) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
-		return (algorithm == "RS256" || algorithm == "PS256") && k.N.BitLen() >= 2048, true
+		bits := k.N.BitLen()
+		return (algorithm == "RS256" || algorithm == "PS256") && bits >= minRSABits && bits <= maxRSABits, true
 	case *ecdsa.PrivateKey:
 		return algorithm == "ES256" && k.Curve == elliptic.P256(), true
 	case ed25519.PrivateKey:
