@@ -352,14 +352,16 @@ func (s *SecretStore) learn(key types.NamespacedName, before int, content *trans
 }
 
 // contentOf keeps the values of the keys that objects can refer to, and the
-// names of some others.
+// names of some others. Of a value that is too long for any use it keeps what is
+// enough to tell: a Secret may have 1 MiB, and a tenant many Secrets.
 func contentOf(object *corev1.Secret) *translate.Secret {
 	content := &translate.Secret{UID: string(object.UID), ResourceVersion: object.ResourceVersion, Data: map[string]secret.Text{}}
 	for _, key := range slices.Sorted(maps.Keys(object.Data)) {
 		switch key {
 		case oauthv1alpha1.SecretKeyClientID, oauthv1alpha1.SecretKeyClientSecret, oauthv1alpha1.SecretKeyPreviousClientSecret,
 			oauthv1alpha1.SecretKeyPrivateKey, oauthv1alpha1.SecretKeyInitialAccessToken, oauthv1alpha1.SecretKeyTokenEndpointAuthMethod:
-			content.Data[key] = secret.New(string(object.Data[key]))
+			value := object.Data[key]
+			content.Data[key] = secret.New(string(value[:min(len(value), translate.MaxValue+1)]))
 		default:
 			if len(content.OtherKeys) <= translate.MaxKeyNames { // one more tells that there are more
 				content.OtherKeys = append(content.OtherKeys, key)

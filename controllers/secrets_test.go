@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,6 +113,17 @@ func TestSecretStore_readsOnce(t *testing.T) {
 	}
 	if content, _ := s.read(); len(content.Data) != 1 {
 		t.Error("a key that no object can refer to was kept")
+	}
+}
+
+// TestSecretStore_longValues: what nobody can use takes no memory, and is refused
+// all the same.
+func TestSecretStore_longValues(t *testing.T) {
+	s := newStoreTest(t)
+	s.reader.secret = aSecret("u", "5", strings.Repeat("x", 1<<20))
+	content, _ := s.read()
+	if n := len(content.Data["clientID"].Reveal()); n != translate.MaxValue+1 {
+		t.Errorf("%d bytes of a value are kept, want %d", n, translate.MaxValue+1)
 	}
 }
 

@@ -22,8 +22,16 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
-// MaxKeyNames bounds how many key names of a Secret a message lists.
-const MaxKeyNames = 10
+const (
+	// MaxKeyNames bounds how many key names of a Secret a message lists.
+	MaxKeyNames = 10
+	// MaxValue is the longest value that any key of a Secret may have.
+	MaxValue = maxPrivateKey
+
+	maxClientID   = 1 << 10
+	maxPrivateKey = 16 << 10
+	maxOtherValue = 8 << 10
+)
 
 // secretRef is a named Secret as it is now; found is false where it does not
 // exist.
@@ -177,11 +185,11 @@ func (r *secretRef) checkLength(key string, f *findings) bool {
 func longest(key string) int {
 	switch key {
 	case oauthv1alpha1.SecretKeyClientID:
-		return 1 << 10
+		return maxClientID
 	case oauthv1alpha1.SecretKeyPrivateKey:
-		return 16 << 10
+		return maxPrivateKey
 	}
-	return 8 << 10
+	return maxOtherValue
 }
 
 // checkText refuses what is too long, and control characters: mostly it is the
