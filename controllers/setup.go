@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -149,7 +150,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 	touchAll := func() { debouncer.Touch("") }
 	secrets := &SecretStore{Reader: m.GetAPIReader(), Touch: func(namespace string) { debouncer.Touch(o.reach(namespace)) }}
 	discovery := &Discovery{Client: m.GetClient(), Discover: o.Discover, Class: o.BrokerClass, Touch: touchAll}
-	recorder := m.GetEventRecorder(recorderName)
+	recorder := shortNotes{m.GetEventRecorder(recorderName)}
 	reporter := &Reporter{Client: m.GetClient(), Events: recorder, Log: o.Log, Now: o.Now}
 	brokers := &Brokers{
 		Find: o.findBrokers(m), HTTP: o.HTTP, Clock: clock.RealClock{}, Log: o.Log, Metrics: numbers,
@@ -162,7 +163,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 		Client: m.GetClient(), Secrets: secrets, Namespace: o.Namespace, Name: o.KeyRingSecret, Codec: o.KeyRingCodec, PublishedNamespace: o.PublishedNamespace,
 		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
 	}
-	registrar, err := newRegistrar(m, o, touchAll)
+	registrar, err := newRegistrar(m, o, recorder, touchAll)
 	if err != nil {
 		return nil, err
 	}
@@ -343,14 +344,14 @@ func addDiscovery(m ctrl.Manager, o Options, d *Discovery) error {
 		&handler.TypedEnqueueRequestForObject[*oauthv1alpha1.OAuthVendor]{}, predicate.TypedGenerationChangedPredicate[*oauthv1alpha1.OAuthVendor]{}))
 }
 
-func newRegistrar(m ctrl.Manager, o Options, touch func()) (*registration.Registrar, error) {
+func newRegistrar(m ctrl.Manager, o Options, recorder events.EventRecorder, touch func()) (*registration.Registrar, error) {
 	numbers, err := registration.NewMetrics(o.Registerer)
 	if err != nil {
 		return nil, err
 	}
 	return &registration.Registrar{
 		Client: m.GetClient(), Live: m.GetAPIReader(), Vendor: o.Registrations, Namespace: o.Namespace, Class: o.BrokerClass, Touch: touch,
-		Events: m.GetEventRecorder(recorderName), Metrics: numbers, Log: o.Log, Now: o.Now,
+		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
 		NewID: func() string { return "oauth-broker-" + rand.Text() },
 	}, nil
 }

@@ -173,11 +173,7 @@ func (r *Registrar) fail(ctx context.Context, c *oauthv1alpha1.BYOCCredential, f
 		}
 		wait = f.delay(s.Failure)
 		now := r.time()
-		message := f.message
-		if len(message) > maxMessage {
-			message = message[:maxMessage]
-		}
-		s.Failure = &oauthv1alpha1.RegistrationFailure{Time: now, Message: message, NextTime: metav1.NewTime(now.Add(wait))}
+		s.Failure = &oauthv1alpha1.RegistrationFailure{Time: now, Message: translate.Shorten(f.message, maxMessage), NextTime: metav1.NewTime(now.Add(wait))}
 		if f.done {
 			s.Attempt = ""
 		}

@@ -10,9 +10,14 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 )
 
-// maxProblems bounds a message, so that one object full of mistakes still
-// gives a status that can be read.
-const maxProblems = 8
+const (
+	// maxProblems bounds a message, so that one object full of mistakes still gives a
+	// status that can be read.
+	maxProblems = 8
+	// maxMessage bounds it in bytes: the API server refuses a status with a message of
+	// 32 KiB, and then none is written.
+	maxMessage = 4 << 10
+)
 
 // findings collects what is wrong, or worth a note, for one condition. The
 // first reason stands for all.
@@ -54,7 +59,18 @@ func (f *findings) check(okReason, okMessage string) Check {
 		if len(shown) > maxProblems {
 			shown = append(shown[:maxProblems:maxProblems], "and more of this kind")
 		}
-		return Check{Reason: f.reason, Message: strings.Join(append(slices.Clip(shown), f.notes...), "; ")}
+		return Check{Reason: f.reason, Message: message(append(slices.Clip(shown), f.notes...))}
 	}
-	return Check{OK: true, Reason: okReason, Message: strings.Join(append([]string{okMessage}, f.notes...), "; ")}
+	return Check{OK: true, Reason: okReason, Message: message(append([]string{okMessage}, f.notes...))}
+}
+
+func message(parts []string) string { return Shorten(strings.Join(parts, "; "), maxMessage) }
+
+// Shorten cuts text for people to so many bytes, and says so.
+func Shorten(text string, limit int) string {
+	const cut = " ... (shortened)"
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len(cut)], "") + cut
 }
