@@ -19,6 +19,8 @@ const maxNote = 1024
 type shortNotes struct{ events.EventRecorder }
 
 // Eventf implements events.EventRecorder.
+//
+//nolint:revive // the arguments are client-go's
 func (r shortNotes) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
 	r.EventRecorder.Eventf(regarding, related, kind, reason, action, "%s", translate.Shorten(fmt.Sprintf(note, args...), maxNote))
 }

@@ -352,7 +352,7 @@ func newRegistrar(m ctrl.Manager, o Options, recorder events.EventRecorder, touc
 	return &registration.Registrar{
 		Client: m.GetClient(), Live: m.GetAPIReader(), Vendor: o.Registrations, Namespace: o.Namespace, Class: o.BrokerClass, Touch: touch,
 		Events: recorder, Metrics: numbers, Log: o.Log, Now: o.Now,
-		NewID: func() string { return "oauth-broker-" + rand.Text() },
+		NewID: rand.Text,
 	}, nil
 }
 

@@ -4,12 +4,16 @@ package registration
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -77,7 +81,8 @@ func (r *Registrar) hold(ctx context.Context, c *oauthv1alpha1.BYOCCredential) e
 // begin writes the id of the attempt to status, under the version of the object
 // that was read: of two processes one gets a conflict. An attempt that is there
 // already and that this process did not leave unsent may have reached the vendor.
-// So may an app whose Secret is gone.
+// So may an app whose Secret is gone. An attempt that is not this object's was
+// written by somebody else, and is not sent: the vendor may know another's app by it.
 func (r *Registrar) begin(ctx context.Context, j job) (string, error) {
 	m := r.memory(j.c.UID)
 	attempt := ""
@@ -87,11 +92,11 @@ func (r *Registrar) begin(ctx context.Context, j job) (string, error) {
 		}
 		j.count(s, r.time())
 		if j.rec == nil && s.ClientID != "" {
-			addOrphan(s, oauthv1alpha1.OrphanedRegistration{SoftwareID: s.SoftwareID, ClientID: s.ClientID, Reason: "The Secret that held its registration is gone."})
+			addOrphan(s, lost(j.c.UID, s))
 			s.ClientID, s.SoftwareID = "", ""
 		}
-		if s.Attempt == "" {
-			s.Attempt = r.NewID()
+		if own := idPrefix(j.c.UID); !strings.HasPrefix(s.Attempt, own) {
+			s.Attempt = own + r.NewID()
 		}
 		attempt = s.Attempt
 	})
@@ -101,6 +106,21 @@ func (r *Registrar) begin(ctx context.Context, j job) (string, error) {
 	m.unsent = attempt
 	faultpoint.Hit("registration-begun")
 	return attempt, nil
+}
+
+// idPrefix begins the software_ids of an object. It tells nothing of the object.
+func idPrefix(uid types.UID) string {
+	sum := sha256.Sum256([]byte(uid))
+	return "oauth-broker-" + hex.EncodeToString(sum[:8]) + "-"
+}
+
+// lost is the app that status tells of and no Secret holds.
+func lost(uid types.UID, s *oauthv1alpha1.RegistrationStatus) oauthv1alpha1.OrphanedRegistration {
+	id := s.SoftwareID
+	if id == "" { // whoever wrote the status left it out
+		id = idPrefix(uid) + "unknown"
+	}
+	return oauthv1alpha1.OrphanedRegistration{SoftwareID: id, ClientID: s.ClientID, Reason: "The Secret that held its registration is gone."}
 }
 
 // made is what a failed registration left.

@@ -21,7 +21,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_registrations_total",
 			Help: "Calls to vendors' registration endpoints by call (register, update, delete) and result (ok, refused, unavailable, unknown)."}, []string{"vendor", "call", "result"}),
 		Orphans: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_orphaned_registrations_total",
-			Help: "Apps that are, or may be, left at a vendor when their credential went away."}, []string{"vendor"}),
+			Help: "Apps that are, or may be, left at a vendor when their credential went away; vendor is empty where there is no such OAuthVendor any more."}, []string{"vendor"}),
 		Held: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "oauth_broker_operator_registrations_held_total",
 			Help: "Calls to vendors' registration endpoints that wait because a tenant asked for too many."}, []string{"vendor"}),
 	}

@@ -20,17 +20,18 @@ import (
 
 // tellVendor records orphans in the vendor's status, since their credential goes
 // away or has too many, and as an event and a metric. A vendor that is gone has no
-// status.
+// status, and one of another class is not ours to write to. A credential may name
+// any vendor, so no label holds the name of such a one.
 func (r *Registrar) tellVendor(ctx context.Context, vendor string, orphans []oauthv1alpha1.OrphanedRegistration) error {
 	var v oauthv1alpha1.OAuthVendor
 	for n := 0; ; n++ {
 		err := r.Live.Get(ctx, client.ObjectKey{Name: vendor}, &v)
-		if apierrors.IsNotFound(err) {
-			r.Metrics.Orphans.WithLabelValues(vendor).Add(float64(len(orphans)))
-			break
-		}
-		if err != nil {
+		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("reading vendor: %w", err)
+		}
+		if err != nil || !serves(r.Class, v.Spec.BrokerClass) {
+			r.Metrics.Orphans.WithLabelValues("").Add(float64(len(orphans)))
+			break
 		}
 		err = r.addToVendor(ctx, &v, orphans)
 		if err == nil {

@@ -48,7 +48,7 @@ type Registrar struct {
 	Metrics *Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
-	// NewID makes an id that nobody can guess or has used.
+	// NewID makes text that nobody can guess or has used.
 	NewID func() string
 
 	mu sync.Mutex

@@ -160,7 +160,7 @@ func leftBehind(c *oauthv1alpha1.BYOCCredential, rec *record) []oauthv1alpha1.Or
 		orphans = append(orphans, oauthv1alpha1.OrphanedRegistration{SoftwareID: s.Attempt, Reason: unknownOutcome})
 	}
 	if rec == nil && s.ClientID != "" {
-		orphans = append(orphans, oauthv1alpha1.OrphanedRegistration{SoftwareID: s.SoftwareID, ClientID: s.ClientID, Reason: "The Secret that held its registration is gone."})
+		orphans = append(orphans, lost(c.UID, s))
 	}
 	return orphans
 }
