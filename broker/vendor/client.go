@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,7 +160,8 @@ func (c *Client) do(e Endpoint, req *http.Request) (answer, error) {
 	return answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
 }
 
-// readBody reads an answer to its end and closes it.
+// readBody reads an answer to its end and closes it. A byte order mark is passed
+// over (RFC 8259 section 8.1).
 func readBody(resp *http.Response, buffers *body.Buffers, limit int64) (string, error) {
 	defer resp.Body.Close()
 	text, err := buffers.Read(resp.Body, limit)
@@ -169,7 +171,7 @@ func readBody(resp *http.Response, buffers *body.Buffers, limit int64) (string, 
 	case err != nil:
 		return "", failed(OutcomeUnavailable, "reading the vendor's answer: "+transportReason(err))
 	}
-	return text, nil
+	return strings.TrimPrefix(text, "\ufeff"), nil
 }
 
 // transportReason says in fixed words what went wrong, without URL or content.

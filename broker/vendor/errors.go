@@ -4,9 +4,11 @@ package vendor
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -61,9 +63,13 @@ func unsent(reason string) *Error {
 }
 
 // outcomeOf maps error codes of token endpoints: RFC 6749 section 5.2, RFC 8707,
-// and what GitHub and Slack say instead.
+// and what GitHub and Slack say instead, in any spelling: HubSpot writes
+// BAD_REFRESH_TOKEN, Square "Invalid refresh token". Entra ID also asks here for
+// the user, as OpenID Connect does at the authorization endpoint.
 func outcomeOf(code string) (Outcome, string) {
-	switch code {
+	switch strings.ReplaceAll(strings.ToLower(code), " ", "_") {
+	case "interaction_required", "login_required", "consent_required":
+		return OutcomeGrantRefused, "the vendor wants the user to sign in again"
 	case "invalid_grant", "bad_verification_code", "bad_refresh_token", "invalid_code", "code_already_used", "invalid_refresh_token", "token_revoked", "token_expired":
 		return OutcomeGrantRefused, "the vendor refused the grant"
 	case "invalid_client", "unauthorized_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id", "bad_client_id":
@@ -101,8 +107,9 @@ const maxRetryAfter = 10 * time.Minute
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
 	d := time.Duration(0)
-	if s, err := strconv.Atoi(v); err == nil && s > 0 && s < 1e6 {
-		d = time.Duration(s) * time.Second
+	// Shopify writes fractions.
+	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e6 {
+		d = time.Duration(math.Ceil(s)) * time.Second
 	} else if t, err := http.ParseTime(v); err == nil {
 		d = t.Sub(now)
 	}

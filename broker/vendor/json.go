@@ -44,6 +44,10 @@ func replaceAt(o *oauth.Object, path, v string) {
 
 func isNull(v string) bool { return v == "null" }
 
+// isEmpty tells of a member that is absent, null or an empty string: some vendors
+// write what they leave out (RFC 6749 section 3.1 makes no difference).
+func isEmpty(v string) bool { return v == "" || isNull(v) || v == `""` }
+
 // text is the value as text: a string's content, or the literal itself.
 func text(v string) string {
 	if strings.HasPrefix(v, `"`) {
@@ -54,7 +58,8 @@ func text(v string) string {
 
 func quoted(s string) json.RawMessage { return json.RawMessage(oauth.Quote(s)) }
 
-// encoded writes a string or a list of strings, which cannot fail.
+// encoded writes strings, lists of them, and members that are JSON already, which
+// cannot fail.
 func encoded(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -187,7 +188,7 @@ func parseKeys(body []byte) ([]publicKey, error) {
 	var keys []publicKey
 	for _, raw := range set.Keys {
 		var k jose.JSONWebKey
-		if json.Unmarshal(raw, &k) == nil && k.IsPublic() && k.Valid() && k.Use != "enc" {
+		if json.Unmarshal(plainKey(raw), &k) == nil && k.IsPublic() && k.Valid() && k.Use != "enc" {
 			keys = append(keys, publicKey{k.KeyID, k.Algorithm, k.Key})
 		}
 	}
@@ -195,6 +196,25 @@ func parseKeys(body []byte) ([]publicKey, error) {
 		return nil, failed(OutcomeMalformed, "no key of the answer can be used")
 	}
 	return keys, nil
+}
+
+// plainKey takes out of a key what go-jose stumbles over and nobody here needs: the
+// certificates and their hashes, which are wrong in some vendors' sets, and the
+// padding of numbers.
+func plainKey(raw json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return raw
+	}
+	for _, name := range []string{"x5c", "x5t", "x5t#S256", "x5u"} {
+		delete(members, name)
+	}
+	for _, name := range []string{"n", "e", "x", "y"} {
+		if v := string(members[name]); strings.HasSuffix(v, `="`) {
+			members[name] = quoted(strings.TrimRight(oauth.Unquote(v), "="))
+		}
+	}
+	return encoded(members)
 }
 
 // keysAt names a key set: its URL, and how it is called.

@@ -57,7 +57,9 @@ func (e Endpoint) parse(a answer, now time.Time) (*Tokens, error) {
 	}
 	if code, isError := e.errorCode(a.status, members); isError {
 		outcome, reason := outcomeOf(code)
-		if outcome == OutcomeRefused && code == "" || a.status == http.StatusTooManyRequests || a.status >= 500 {
+		// Auth0, and Atlassian with it, say access_denied to a wrong client secret.
+		untold := code == "" || code == oauth.AccessDenied && a.status == http.StatusUnauthorized
+		if outcome == OutcomeRefused && untold || a.status == http.StatusTooManyRequests || a.status >= 500 {
 			return nil, statusError(a.status, a.header, now)
 		}
 		return nil, &Error{Outcome: outcome, Reason: reason, RetryAfter: retryAfter(a.header, now)}
@@ -109,7 +111,7 @@ func (e Endpoint) errorCode(status int, m oauth.Object) (code string, isError bo
 			isError = true
 		}
 	}
-	if v := m.Get("error"); v != "" && !isNull(v) {
+	if v := m.Get("error"); !isEmpty(v) {
 		return text(v), true
 	}
 	return "", isError || status < 200 || status > 299
@@ -174,10 +176,10 @@ func (e Endpoint) DropRefreshToken(m *oauth.Object) {
 	m.Delete("refresh_token")
 }
 
-// token reads a member that must be a printable string; null and absent are the same.
+// token reads a member that must be a printable string, where it is there.
 func token(m *oauth.Object, name string) (secret.Text, error) {
 	v := m.Get(name)
-	if v == "" || isNull(v) {
+	if isEmpty(v) {
 		m.Delete(name)
 		return secret.Text{}, nil
 	}
@@ -196,7 +198,7 @@ func token(m *oauth.Object, name string) (secret.Text, error) {
 // checkType checks token_type (RFC 6749 section 5.1).
 func (e Endpoint) checkType(m *oauth.Object) error {
 	v := m.Get("token_type")
-	if v == "" || isNull(v) {
+	if isEmpty(v) {
 		if e.Vendor.TokenResponse.TokenTypeOptional {
 			m.Set("token_type", `"Bearer"`)
 			return nil

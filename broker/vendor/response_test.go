@@ -46,6 +46,7 @@ func TestParse_tokens(t *testing.T) {
 	}{
 		"standard":     {runtimeconfig.TokenResponse{}, "application/json", `{"access_token":"a","token_type":"bearer","refresh_token":"r","scope":"x y","expires_in":3600}`, "a r x y 3600"},
 		"nulls":        {runtimeconfig.TokenResponse{}, "", `{"access_token":"a","token_type":"Bearer","refresh_token":null,"id_token":null,"scope":null}`, "a  - -"},
+		"empty":        {runtimeconfig.TokenResponse{TokenTypeOptional: true}, "", `{"access_token":"a","token_type":"","refresh_token":"","id_token":"","error":"","scope":null}`, "a  - -"},
 		"scope list":   {runtimeconfig.TokenResponse{}, "", `{"access_token":"a","token_type":"Bearer","scope":["x","y"]}`, "a  x y -"},
 		"commas":       {runtimeconfig.TokenResponse{ScopeSeparator: ","}, "", `{"access_token":"a","token_type":"Bearer","scope":"x,y z"}`, "a  x y z -"},
 		"form":         {runtimeconfig.TokenResponse{Format: runtimeconfig.FormatByContentType}, "application/x-www-form-urlencoded", `access_token=a%2B&token_type=bearer&scope=x`, "a+  x -"},
@@ -105,7 +106,13 @@ func TestParse_failures(t *testing.T) {
 		"no type":               {runtimeconfig.TokenResponse{}, answered(200, "", `{"access_token":"a"}`), OutcomeMalformed},
 		"token with CRLF":       {runtimeconfig.TokenResponse{}, answered(200, "", `{"access_token":"a\r\nb","token_type":"Bearer"}`), OutcomeMalformed},
 		"refresh token no text": {runtimeconfig.TokenResponse{}, answered(200, "", `{"access_token":"a","token_type":"Bearer","refresh_token":7}`), OutcomeMalformed},
-		"empty refresh token":   {runtimeconfig.TokenResponse{}, answered(200, "", `{"access_token":"a","token_type":"Bearer","refresh_token":""}`), OutcomeMalformed},
+		"empty access token":    {runtimeconfig.TokenResponse{}, answered(200, "", `{"access_token":"","token_type":"Bearer","refresh_token":"r"}`), OutcomeMalformed},
+		"empty error, with 400": {runtimeconfig.TokenResponse{}, answered(400, "", `{"access_token":"a","token_type":"Bearer","error":""}`), OutcomeMalformed},
+		"sign in again":         {runtimeconfig.TokenResponse{}, answered(400, "", `{"error":"interaction_required","suberror":"basic_action"}`), OutcomeGrantRefused},
+		"HubSpot":               {runtimeconfig.TokenResponse{ErrorPath: "status", ErrorEquals: "BAD_REFRESH_TOKEN", ErrorCodePath: "status"}, answered(400, "", `{"status":"BAD_REFRESH_TOKEN","message":"missing or invalid refresh token"}`), OutcomeGrantRefused},
+		"Square":                {runtimeconfig.TokenResponse{ErrorPath: "message", ErrorEquals: "Invalid refresh token", ErrorCodePath: "message"}, answered(401, "", `{"message":"Invalid refresh token","type":"service.not_authorized"}`), OutcomeGrantRefused},
+		"Auth0, wrong secret":   {runtimeconfig.TokenResponse{}, answered(401, "", `{"error":"access_denied","error_description":"Unauthorized"}`), OutcomeCredentialRefused},
+		"Auth0, no access":      {runtimeconfig.TokenResponse{}, answered(403, "", `{"error":"access_denied"}`), OutcomeRefused},
 		"huge token":            {runtimeconfig.TokenResponse{}, answered(200, "", `{"access_token":"`+strings.Repeat("a", 64<<10+1)+`","token_type":"Bearer"}`), OutcomeMalformed},
 		"form, twice":           {runtimeconfig.TokenResponse{Format: runtimeconfig.FormatForm}, answered(200, "", `access_token=a&access_token=b&token_type=bearer`), OutcomeMalformed},
 	} {
@@ -124,7 +131,7 @@ func TestParse_failures(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for v, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "0": 0, "-1": 0, "x": 0, "1.5": 0, "600": 10 * time.Minute, "601": 10 * time.Minute, "99999999999999999999": 0,
+		"": 0, "7": 7 * time.Second, "0": 0, "-1": 0, "x": 0, "1.5": 2 * time.Second, "2.0": 2 * time.Second, "NaN": 0, "Inf": 0, "600": 10 * time.Minute, "601": 10 * time.Minute, "99999999999999999999": 0,
 		now.Add(30 * time.Second).Format(http.TimeFormat): 30 * time.Second, now.Add(-time.Hour).Format(http.TimeFormat): 0, now.Add(time.Hour).Format(http.TimeFormat): 10 * time.Minute,
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {v}}, now); got != want {
