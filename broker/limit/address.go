@@ -22,8 +22,8 @@ func Address(r *http.Request, trusted []netip.Prefix) string {
 		forwarded = append(forwarded, strings.Split(h, ",")...)
 	}
 	for i := len(forwarded) - 1; i >= 0 && contains(trusted, addr); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
-		if err != nil {
+		next, ok := forwardedAddress(strings.TrimSpace(forwarded[i]))
+		if !ok {
 			break
 		}
 		addr = next.Unmap()
@@ -34,6 +34,16 @@ func Address(r *http.Request, trusted []netip.Prefix) string {
 		}
 	}
 	return addr.String()
+}
+
+// forwardedAddress reads one caller of X-Forwarded-For. Some proxies write its port,
+// too, Azure Application Gateway for one.
+func forwardedAddress(s string) (netip.Addr, bool) {
+	if withPort, err := netip.ParseAddrPort(s); err == nil {
+		return withPort.Addr(), true
+	}
+	addr, err := netip.ParseAddr(s)
+	return addr, err == nil
 }
 
 // Unlisted tells of a peer that forwards for others and is not among the trusted
