@@ -33,10 +33,13 @@ func sharing(pattern string) shared {
 // allowOrigin lets the answer be read by scripts of the allowed origins.
 // Access-Control-Allow-Credentials is never sent.
 func (s *Server) allowOrigin(h http.Header, origin string, to shared) {
-	if origin == "" || to == notShared {
+	switch {
+	case to == sharedPublic: // caches keep it, also where nobody said an origin
+		h.Set("Access-Control-Allow-Origin", "*")
 		return
-	}
-	if to == sharedPublic || slices.Contains(s.CORSOrigins, "*") {
+	case origin == "" || to == notShared:
+		return
+	case slices.Contains(s.CORSOrigins, "*"):
 		h.Set("Access-Control-Allow-Origin", "*")
 		return
 	}
