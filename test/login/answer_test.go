@@ -155,6 +155,22 @@ func TestLogin_unusualRequests(t *testing.T) {
 	}
 }
 
+// A vendor with a name of its own for state answers with that name.
+func TestLogin_renamedState(t *testing.T) {
+	renames := map[string]string{"state": "csrf"}
+	h := harness.Standard(t, harness.Setup{
+		Vendor: fakevendor.Options{Shape: fakevendor.Shape{Renames: renames}},
+		Edit: vendor(func(v *runtimeconfig.Vendor) {
+			v.Authorize.Renames, v.Callback.Path = renames, runtimeconfig.CallbackVendor
+		}),
+	})
+	h.Fake.Set(fakevendor.Authorize, fakevendor.Behaviour{Name: "renamed", Callback: func(q url.Values) {
+		q.Set("csrf", q.Get("state"))
+		q.Del("state")
+	}})
+	good(t, h.Login(harness.WebClient).Redeem())
+}
+
 func TestLogin_encryptedAnswer(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

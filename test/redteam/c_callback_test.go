@@ -163,6 +163,22 @@ func TestRedTeam_C03_StateAtAnotherVendorsPath(t *testing.T) {
 	wantCalls(t, "evil", evil, 0)
 }
 
+// Whoever could sign states could name another vendor in one: the cookie is of one.
+func TestRedTeam_C03_StateNamesAnotherVendor(t *testing.T) {
+	h, evil := twoVendors(t, runtimeconfig.CallbackShared)
+	l := h.NewLogin(harness.PublicClient)
+	callback := callbackOf(t, l)
+	id := strings.TrimPrefix(l.Browser.Cookies()[0].Name, "__Host-ob-")
+	forged := h.Ring().SignState(seal.State{ID: id, Vendor: "evil", Expires: h.Clock.Now().Add(time.Minute)})
+	wantPage(t, "another vendor", l.Browser.Get(changed(callback, "state", forged)), http.StatusBadRequest)
+	wantNoCookie(t, "another vendor", l.Browser)
+	if !strings.Contains(h.Logs(), "mix-up: state and login") {
+		t.Error("the log does not tell of the mix-up")
+	}
+	wantCalls(t, "acme", h.Fake, 0)
+	wantCalls(t, "evil", evil, 0)
+}
+
 func TestRedTeam_C04_Issuer(t *testing.T) {
 	for what, values := range map[string][]string{
 		"wrong": {"https://evil.example"}, "missing": nil, "empty": {""}, "twice": {"SAME", "SAME"}, "slash": {"SAME/"}, "upper case": {"UPPER"}, "prefix": {"SAM"},

@@ -166,6 +166,34 @@ func TestReview_VendorTakenAway(t *testing.T) {
 	}
 }
 
+// A vendor that is deleted, or that needs a tenant's variables from now on, ends
+// what was begun with it, and takes no other place down.
+func TestReview_VendorDeleted(t *testing.T) {
+	for what, change := range map[string]func(d *runtimeconfig.Document){
+		"deleted":         func(d *runtimeconfig.Document) { d.Vendors, d.Credentials = nil, nil },
+		"needs variables": func(d *runtimeconfig.Document) { d.Vendors[0].Target = nil },
+	} {
+		h := harness.Standard(t, harness.Setup{})
+		l := h.Login(harness.WebClient)
+		refresh := l.Redeem().Text("refresh_token")
+		code, flight := h.Login(harness.WebClient), h.NewLogin(harness.WebClient)
+		answer := flight.AtVendor(flight.Authorize())
+		h.Fake.Forget()
+		d := h.Document()
+		change(&d)
+		h.Apply(d)
+		wantRedirect(t, what+": callback", back{flight.Browser.Get(answer), flight}, "server_error")
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+		for request, form := range map[string]url.Values{"code": code.Form(), "refresh": form} {
+			wantJSON(t, what+": "+request, h.Token(harness.PublicURL+"/v1/token", form, h.Auth(harness.WebClient)), failure{http.StatusBadRequest, "invalid_grant"})
+		}
+		if r := h.NewLogin(harness.WebClient).Authorize(); r.Status >= http.StatusInternalServerError || r.Query("code") != "" {
+			t.Errorf("%s: authorize: %d", what, r.Status)
+		}
+		wantUntouched(t, h.Fake)
+	}
+}
+
 // What strangers are refused costs nobody else anything.
 func TestReview_StrangersUseUpNothing(t *testing.T) {
 	s := open()
