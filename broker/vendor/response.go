@@ -198,7 +198,7 @@ func token(m *oauth.Object, name string) (secret.Text, error) {
 // checkType checks token_type (RFC 6749 section 5.1).
 func (e Endpoint) checkType(m *oauth.Object) error {
 	v := m.Get("token_type")
-	if isEmpty(v) {
+	if v == "" || isNull(v) {
 		if e.Vendor.TokenResponse.TokenTypeOptional {
 			m.Set("token_type", `"Bearer"`)
 			return nil

@@ -46,7 +46,7 @@ func TestParse_tokens(t *testing.T) {
 	}{
 		"standard":     {runtimeconfig.TokenResponse{}, "application/json", `{"access_token":"a","token_type":"bearer","refresh_token":"r","scope":"x y","expires_in":3600}`, "a r x y 3600"},
 		"nulls":        {runtimeconfig.TokenResponse{}, "", `{"access_token":"a","token_type":"Bearer","refresh_token":null,"id_token":null,"scope":null}`, "a  - -"},
-		"empty":        {runtimeconfig.TokenResponse{TokenTypeOptional: true}, "", `{"access_token":"a","token_type":"","refresh_token":"","id_token":"","error":"","scope":null}`, "a  - -"},
+		"empty":        {runtimeconfig.TokenResponse{}, "", `{"access_token":"a","token_type":"Bearer","refresh_token":"","id_token":"","error":"","scope":null}`, "a  - -"},
 		"scope list":   {runtimeconfig.TokenResponse{}, "", `{"access_token":"a","token_type":"Bearer","scope":["x","y"]}`, "a  x y -"},
 		"commas":       {runtimeconfig.TokenResponse{ScopeSeparator: ","}, "", `{"access_token":"a","token_type":"Bearer","scope":"x,y z"}`, "a  x y z -"},
 		"form":         {runtimeconfig.TokenResponse{Format: runtimeconfig.FormatByContentType}, "application/x-www-form-urlencoded", `access_token=a%2B&token_type=bearer&scope=x`, "a+  x -"},
