@@ -18,18 +18,15 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/capture"
+	"github.com/oauthbroker/oauth-broker/test/documents"
 )
 
 // blocks are the fenced blocks of a language in a document, in order.
 func blocks(t *testing.T, path, language string) []string {
 	t.Helper()
-	b, err := os.ReadFile(path)
+	out, err := documents.Blocks(path, language)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var out []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(b), -1) {
-		out = append(out, m[1])
 	}
 	return out
 }

@@ -11,21 +11,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oauthbroker/oauth-broker/test/documents"
 	"github.com/oauthbroker/oauth-broker/test/install"
 )
 
 // fenced are the blocks of a language in a guide, in order.
 func fenced(t *testing.T, x install.Tools, guide, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(x.Root, "docs", "guides", guide))
+	blocks, err := documents.Blocks(filepath.Join(x.Root, "docs", "guides", guide), language)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
-		out = append(out, m[1])
-	}
-	return out
+	return blocks
 }
 
 // TestGuides_helm renders what the guide's commands of Helm would install.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +27,7 @@ import (
 	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/binary"
+	"github.com/oauthbroker/oauth-broker/test/documents"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
 
@@ -163,7 +163,7 @@ func (c *cluster) guide(t *testing.T) {
 // runGuide runs the blocks of a guide that are for the release's namespace.
 func (c *cluster) runGuide(t *testing.T, guide string) (ran int) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "guides", guide))
+	blocks, err := documents.Blocks(filepath.Join(controlplane.Root(), "docs", "guides", guide), "sh")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,14 +174,14 @@ func (c *cluster) runGuide(t *testing.T, guide string) (ran int) {
 	}
 	path := strings.Join([]string{filepath.Dir(broker), plane.Env.BinaryAssetsDirectory, os.Getenv("PATH")}, string(os.PathListSeparator))
 	env := append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, "admin", plane.Config), "PATH="+path, "HOME="+home)
-	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
-		if !strings.Contains(m[1], "oauth-broker-system") {
+	for _, block := range blocks {
+		if !strings.Contains(block, "oauth-broker-system") {
 			continue
 		}
-		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(m[1], "oauth-broker-system", c.system))
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "oauth-broker-system", c.system))
 		cmd.Env = env
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s\n%s", err, m[1], out)
+			t.Errorf("%v\n%s\n%s", err, block, out)
 		}
 		ran++
 	}

@@ -12,13 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/oauthbroker/oauth-broker/test/documents"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 	"github.com/oauthbroker/oauth-broker/test/poll"
 )
@@ -119,11 +119,10 @@ func (s *sandbox) await(ended chan struct{}, log string) {
 // its own like lines that a reader pastes; exports are kept.
 func (s *sandbox) run(t *testing.T, guide string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "guides", guide))
+	blocks, err := documents.Blocks(filepath.Join(controlplane.Root(), "docs", "guides", guide), "sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$").FindAllStringSubmatch(string(text), -1)
 	if len(blocks) == 0 {
 		t.Fatal("the guide has no commands")
 	}
@@ -131,7 +130,7 @@ func (s *sandbox) run(t *testing.T, guide string) string {
 	exports.WriteString(". " + s.envFile + "\n") // the reader's cluster
 	var all bytes.Buffer
 	for _, b := range blocks {
-		block := strings.Replace(b[1], envLine, ". "+s.envFile, 1)
+		block := strings.Replace(b, envLine, ". "+s.envFile, 1)
 		patience := time.Duration(0)
 		if strings.Contains(block, "$BROKER_LOGS") {
 			patience = 20 * time.Second // a log line comes some milliseconds after the answer: no person is that fast

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -20,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/oauthbroker/oauth-broker/test/documents"
 	"github.com/oauthbroker/oauth-broker/test/install"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
@@ -161,15 +161,18 @@ func TestRunbooks_restricted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command, ran := regexp.MustCompile("(?ms)^kubectl -n oauth-broker-system run .*?^```$"), 0
+	ran := 0
 	for _, page := range pages {
-		text, err := os.ReadFile(page)
+		commands, err := documents.Commands(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range command.FindAllString(string(text), -1) {
+		for _, c := range commands {
+			if !strings.HasPrefix(c, "kubectl -n oauth-broker-system run ") {
+				continue
+			}
 			ran++
-			c = strings.NewReplacer("```", "", "--rm -it", "--dry-run=server", "NAME-OF-REDIS-SECRET", "redis").Replace(c)
+			c = strings.NewReplacer("--rm -it", "--dry-run=server", "NAME-OF-REDIS-SECRET", "redis").Replace(c)
 			cmd := exec.CommandContext(t.Context(), "bash", "-euc", c)
 			cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+assets+string(os.PathListSeparator)+os.Getenv("PATH"))
 			if out, err := cmd.CombinedOutput(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +23,7 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers"
+	"github.com/oauthbroker/oauth-broker/test/documents"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/integration/controlplane"
 )
@@ -187,12 +188,12 @@ func TestRegistration_release(t *testing.T) {
 	eventually(t, r.registered)
 	op.stop()
 	r.remove()
-	guide, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "guides", "install.md"))
+	blocks, err := documents.Blocks(filepath.Join(controlplane.Root(), "docs", "guides", "install.md"), "sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```sh\n( *kubectl get byoccredentials.*?)```").FindStringSubmatch(string(guide))
-	if block == nil {
+	block := slices.IndexFunc(blocks, func(b string) bool { return strings.HasPrefix(b, "kubectl get byoccredentials") })
+	if block < 0 {
 		t.Fatal("the guide has no command that begins with kubectl get byoccredentials")
 	}
 	assets, err := controlplane.Assets()
@@ -200,7 +201,7 @@ func TestRegistration_release(t *testing.T) {
 		t.Fatal(err)
 	}
 	// This test's objects alone: others are at work on the same control plane.
-	script := strings.ReplaceAll(block[1], "--all-namespaces", "--namespace="+r.tenant)
+	script := strings.ReplaceAll(blocks[block], "--all-namespaces", "--namespace="+r.tenant)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig("role.yaml"), "PATH="+assets+":"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
