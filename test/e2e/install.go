@@ -217,7 +217,7 @@ stringData: {clientID: globex-app, clientSecret: globex-app-secret}
 // upgrade to this version of the chart, and rollback, while users log in.
 func (s *suite) upgrade(ctx context.Context) error {
 	return s.under(ctx, "upgrade", func(ctx context.Context) error {
-		return s.helm(ctx, append([]string{"upgrade", release, filepath.Join(s.tools.Root, "charts", "oauth-broker"), "--set", "broker.logLevel=warn"}, s.values(s.image)...)...)
+		return s.helm(ctx, append([]string{"upgrade", release, s.chart(), "--set", "broker.logLevel=warn"}, s.values(s.image)...)...)
 	})
 }
 
@@ -291,27 +291,33 @@ func (s *suite) reinstall(ctx context.Context) error {
 	if err := s.uninstall(ctx); err != nil {
 		return err
 	}
-	chart := filepath.Join(s.tools.Root, "charts", "oauth-broker")
-	if err := s.helm(ctx, append([]string{"install", release, chart}, s.values(s.image)...)...); err != nil {
-		return err
-	}
-	if err := s.findService(ctx); err != nil {
+	if err := s.install(ctx); err != nil {
 		return err
 	}
 	if err := errors.Join(s.refreshOld(ctx), s.logins(ctx), s.helmTest(ctx)); err != nil {
 		return err
 	}
-	return errors.Join(s.olderChart(ctx), s.narrow(ctx, chart))
+	return errors.Join(s.olderChart(ctx), s.narrow(ctx))
+}
+
+func (s *suite) chart() string { return filepath.Join(s.tools.Root, "charts", "oauth-broker") }
+
+// install installs this version.
+func (s *suite) install(ctx context.Context) error {
+	if err := s.helm(ctx, append([]string{"install", release, s.chart()}, s.values(s.image)...)...); err != nil {
+		return err
+	}
+	return s.findService(ctx)
 }
 
 // narrow turns on namespaced mode, and trusts the vendor's CA by the chart's value
 // instead of by the vendor's object.
-func (s *suite) narrow(ctx context.Context, chart string) error {
+func (s *suite) narrow(ctx context.Context) error {
 	ca := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company-ca, namespace: " + namespace + "}\ndata:\n  ca.crt: |\n" + indent(4, string(s.trust.PEM()))
 	if _, err := s.kube(ctx, ca, "apply", "-f", "-"); err != nil {
 		return err
 	}
-	if err := s.helm(ctx, append([]string{"upgrade", release, chart, "--set", "extraCACertificates=company-ca,watchNamespaces={acme,globex}"}, s.values(s.image)...)...); err != nil {
+	if err := s.helm(ctx, append([]string{"upgrade", release, s.chart(), "--set", "extraCACertificates=company-ca,watchNamespaces={acme,globex}"}, s.values(s.image)...)...); err != nil {
 		return err
 	}
 	if _, err := s.kube(ctx, "", "patch", "oauthvendor", "e2e", "--type=json", "-p", `[{"op": "remove", "path": "/spec/transport/caBundle"}]`); err != nil {

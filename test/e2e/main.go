@@ -7,12 +7,12 @@
 // installs charts/oauth-broker with three broker replicas and a vendor of our own
 // in a pod, logs in through the Service, and then does to it what clusters do:
 // edits, rolling restarts, killed pods, an API server that is away, upgrade,
-// rollback, uninstall, and an install by kustomize. It prints what each step
+// rollback, uninstall, the commands of the runbooks, and an install by kustomize. It prints what each step
 // showed and exits with 0 or the reason.
 //
 // Read it in this order: main.go (the steps), install.go (what is installed),
 // previous.go (what is upgraded), login.go (a login), load.go (logins while
-// things break), edits.go.
+// things break), edits.go, runbooks.go.
 package main
 
 import (
@@ -41,6 +41,9 @@ type options struct {
 	workers                    int
 	outage                     time.Duration
 	keep                       bool
+	// runbooksOnly leaves out all but an install of this version and the commands
+	// of the runbooks.
+	runbooksOnly bool
 }
 
 func main() {
@@ -52,6 +55,7 @@ func main() {
 	flag.IntVar(&o.workers, "workers", 4, "browsers that log in at the same time")
 	flag.DurationVar(&o.outage, "outage", time.Minute, "how long the API server is stopped; only on the cluster of hack/cluster")
 	flag.BoolVar(&o.keep, "keep", false, "leave cluster and install as they are at the end")
+	flag.BoolVar(&o.runbooksOnly, "runbooks", false, "only install this version and run the commands of docs/runbooks")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -135,22 +139,33 @@ type step struct {
 }
 
 func (s *suite) steps() []step {
-	return []step{
+	install := step{"helm install of the previous version, three brokers", 5 * time.Minute, s.installPrevious, true}
+	if s.runbooksOnly {
+		install = step{"helm install, three brokers", 5 * time.Minute, s.install, true}
+	}
+	begin := []step{
 		{"Cluster", 20 * time.Minute, s.startCluster, true},
 		{"Images", 15 * time.Minute, s.loadImages, true},
 		{"Namespaces, certificates, vendor", 3 * time.Minute, s.prepare, true},
-		{"helm install of the previous version, three brokers", 5 * time.Minute, s.installPrevious, true},
+		install,
 		{"Vendor, clients, BYOC credential; catalog chart", 3 * time.Minute, s.applyObjects, true},
 		{"Logins through the Service", time.Minute, s.logins, true},
+	}
+	runbooks := step{"The commands of the runbooks", 15 * time.Minute, s.runbooks, false}
+	if s.runbooksOnly {
+		return append(begin, runbooks)
+	}
+	return append(begin, []step{
 		{"kubectl apply to served by all three pods, 20 edits", 5 * time.Minute, s.measureEdits, false},
 		{"Logins without end, while pods come and go", 15 * time.Minute, s.breakThings, false},
 		{"API server away", 5*time.Minute + s.outage, s.stopAPIServer, false},
 		{"helm upgrade, with logins", 5 * time.Minute, s.upgrade, false},
 		{"helm rollback, with logins", 5 * time.Minute, s.rollback, false},
 		{"helm uninstall keeps keys and objects; install again", 5 * time.Minute, s.reinstall, false},
+		runbooks,
 		{"The command line, and helm test in namespaced mode", 5 * time.Minute, func(ctx context.Context) error { return errors.Join(s.people(ctx), s.helmTest(ctx)) }, false},
 		{"The same by kustomize", 5 * time.Minute, s.kustomize, false},
-	}
+	}...)
 }
 
 func (s *suite) title(format string, args ...any) {
