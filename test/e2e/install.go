@@ -137,6 +137,9 @@ func (s *suite) applyObjects(ctx context.Context) error {
 	if _, err := s.kube(ctx, s.vendor("")+objects, "apply", "-f", "-"); err != nil {
 		return err
 	}
+	if err := s.tenantRoles(ctx); err != nil {
+		return err
+	}
 	for _, kind := range []string{"oauthvendors", "byoccredentials", "brokerclients"} {
 		out, err := s.kube(ctx, "", "wait", "--for=condition=Programmed", kind, "--all", "--all-namespaces", "--timeout=60s")
 		s.line("%s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "))
@@ -152,6 +155,39 @@ func (s *suite) applyObjects(ctx context.Context) error {
 	out, err := s.kube(ctx, "", "wait", "--for=condition=Accepted", "oauthvendor/github", "oauthvendor/ramp", "--timeout=30s")
 	s.line("%s", strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "))
 	return err
+}
+
+// tenantRoles: with the sample of tenants' roles, who may edit a namespace may
+// bring credentials there, and no vendor. It takes the cluster a moment to add the
+// rules to its own roles.
+func (s *suite) tenantRoles(ctx context.Context) error {
+	if _, err := s.kube(ctx, "", "apply", "-f", filepath.Join(s.tools.Root, "config", "samples", "tenant-roles.yaml")); err != nil {
+		return err
+	}
+	if _, err := s.kube(ctx, "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: tenant, namespace: globex}\n"+
+		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}\nsubjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: tenant}]\n", "apply", "-f", "-"); err != nil {
+		return err
+	}
+	may := func(words ...string) bool {
+		_, err := s.kube(ctx, "", append([]string{"auth", "can-i", "--as=tenant", "--as-group=system:authenticated"}, words...)...)
+		return err == nil
+	}
+	for began := time.Now(); !may("create", "byoccredentials", "--namespace=globex"); {
+		if time.Since(began) > 20*time.Second {
+			return errors.New("who may edit a namespace may not bring credentials")
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !may("patch", "brokerclients", "--namespace=globex"), !may("get", "brokerclients", "--namespace=globex"), !may("list", "oauthvendors"):
+		return errors.New("a tenant may not do its work")
+	case may("get", "byoccredentials", "--namespace=acme"), may("patch", "oauthvendors"), may("patch", "byoccredentials", "--subresource=status", "--namespace=globex"):
+		return errors.New("a tenant may do more than its work")
+	}
+	s.line("a tenant may bring credentials and clients in its own namespace, and write no vendor")
+	return nil
 }
 
 // vendor is the OAuthVendor; scope is one more that it allows.
