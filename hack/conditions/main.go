@@ -41,13 +41,14 @@ status. Each carries the ` + "`observedGeneration`" + ` that it speaks of, and a
 names object, field and fix. Nothing of a Secret's content is ever in one.
 
 	kubectl get oauthvendors,byoccredentials,brokerclients -A
-	kubectl wait --for=condition=Programmed oauthvendor/github --timeout=60s
+	kubectl wait --for=condition=Ready oauthvendor/github --timeout=60s
 	kubectl get byoccredential -n team-a github -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}'
 
-` + "`Programmed`" + ` is the gate for deployments: it speaks of the brokers alone, and stays
-True until the object changes. ` + "`Ready`" + ` sums up, so it also turns False when the
-vendor refuses the credentials later. A gate that shall not wait for what cannot
-come looks for ` + "`Stalled`" + `, too, as Flux does by itself:
+` + "`Ready`" + ` is the gate for deployments: it sums up, so it also turns False when the
+vendor refuses the credentials later. ` + "`Programmed`" + ` speaks of the brokers alone, and
+stays True until the object changes: an object whose Secret is not there yet is served,
+too, as one that waits. A gate that shall not wait for what cannot come looks for
+` + "`Stalled`" + `, too, as Flux does by itself:
 
 	kubectl wait --for=condition=Stalled oauthvendor/github --timeout=1s && echo "its spec is wrong"
 
