@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
+	"github.com/oauthbroker/oauth-broker/broker/once"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -113,8 +114,14 @@ func (s *Server) rawGrant(r *request, t *tokenRequest, token secret.Text) (*gran
 	}
 	return &grant{
 		Binding: runtimeconfig.NewBinding(e.Vendor, e.Credential), Client: t.client.ID, Token: token.Reveal(),
-		Callback: callbackPath(e.Vendor, e.Credential), raw: true,
+		Callback: callbackPath(e.Vendor, e.Credential), Family: rawFamily(t.client.ID, token), raw: true,
 	}, e, nil
+}
+
+// rawFamily is the family of a vendor's own refresh token, which has no other of
+// which the broker knew. It ends where the token is revoked.
+func rawFamily(clientID string, token secret.Text) string {
+	return once.NewKey("raw", clientID, token.Reveal()).String()
 }
 
 func invalidRefreshToken(cause error) *oauth.Error {

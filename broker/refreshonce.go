@@ -154,7 +154,7 @@ func (g *grant) after(c *runtimeconfig.Client, res *vendor.Result) int64 {
 
 // nextStep is the lowest step of g's family that was not used yet.
 func (s *Server) nextStep(r *request, g *grant) (int64, error) {
-	if g.Family == "" { // a refresh token of the vendor's own
+	if g.Family == "" { // sealed before there were families
 		return 0, nil
 	}
 	next, err := s.Shared.Mark(r.Context(), g.familyKey())
@@ -213,7 +213,7 @@ func (s *Server) revokeEnded(r *request, f refreshment) string {
 // markUsed notes that the client got another refresh token for this one. It has
 // its tokens whether or not that can be noted.
 func (s *Server) markUsed(r *request, t *tokenRequest, f refreshment, res *vendor.Result) {
-	if f.grant.Family == "" || !f.grant.replaced(t.client, res) {
+	if f.grant.Family == "" || f.grant.raw || !f.grant.replaced(t.client, res) {
 		return
 	}
 	ctx := context.WithoutCancel(r.Context())

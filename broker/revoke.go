@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/seal"
@@ -30,7 +31,7 @@ type ownedToken struct {
 	endpoint vendor.Endpoint
 	token    secret.Text
 	hint     string
-	grant    *grant // nil for a vendor's own token
+	grant    *grant
 }
 
 // revoke revokes at the vendor (RFC 7009), only the client's own tokens. A token
@@ -60,13 +61,21 @@ func (s *Server) revoke(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
+// rawEnded is how long the broker remembers that a vendor's own token was revoked,
+// which the vendor knows: longer than a refresh and its kept answer take.
+const rawEnded = 5 * time.Minute
+
 // endRevoked ends a sign-in whose refresh token was revoked: answers of equal
 // refreshes are kept for a moment, and must not outlive it (RFC 7009 section 2.1).
 func (s *Server) endRevoked(r *request, g *grant) error {
-	if s.Shared == nil || g == nil {
+	if s.Shared == nil {
 		return nil
 	}
-	if _, err := s.Shared.Raise(context.WithoutCancel(r.Context()), g.familyKey(), familyEnded, s.Lifetimes.Grant); err != nil {
+	life := s.Lifetimes.Grant
+	if g.raw {
+		life = rawEnded
+	}
+	if _, err := s.Shared.Raise(context.WithoutCancel(r.Context()), g.familyKey(), familyEnded, life); err != nil {
 		return oauth.Errorf(oauth.TemporarilyUnavailable, "the vendor revoked the token, and the broker cannot end what it keeps of it; try again").Because(err)
 	}
 	return nil
@@ -161,7 +170,7 @@ func (s *Server) ownToken(r *request) (*tokenRequest, *ownedToken, error) {
 	if t.params.Get("token_type_hint") == hintRefresh {
 		hint = hintRefresh
 	}
-	return t, &ownedToken{endpoint: e, token: token, hint: hint}, nil
+	return t, &ownedToken{endpoint: e, token: token, hint: hint, grant: &grant{Family: rawFamily(t.client.ID, token), raw: true}}, nil
 }
 
 // ownRefreshToken finds what a refresh token of the broker's stands for. One whose

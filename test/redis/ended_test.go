@@ -129,3 +129,23 @@ func TestRedTeam_G14_RedisAwayWhileRevoking(t *testing.T) {
 func (r rig) revoke(l *harness.Login, token string) *harness.Response {
 	return r.Token(issuer+"/revoke", url.Values{"token": {token}}, r.Auth(l.Client))
 }
+
+// The same of a vendor's own refresh token, where the client holds that.
+func TestRedTeam_G14_KeptAnswerOfARawToken(t *testing.T) {
+	s := revokes(false)
+	edit := s.Edit
+	s.Vendor.Clients = []fakevendor.Client{{ID: "own-app", Secret: "own-app-secret-0123456789", RedirectURIs: harness.Callbacks(harness.VendorName)}}
+	s.Edit = func(d *runtimeconfig.Document) {
+		edit(d)
+		d.Vendors[0].Refresh.Raw = true
+		d.Credentials = append(d.Credentials, harness.BYOC(harness.Namespace, harness.VendorName, "own-app", "own-app-secret-0123456789"))
+	}
+	h := start(t, s)
+	l, token := h.login(t, harness.WebClient)
+	wantTokens(t, "refresh", l.Refresh(token))
+	if r := h.revoke(l, token); r.Status != http.StatusOK {
+		t.Errorf("revoked: %d %s", r.Status, r.Body)
+	}
+	wantJSON(t, "the revoked one", l.Refresh(token), used())
+	h.wantCalls(t, "kept", fakevendor.Refresh, 1)
+}
