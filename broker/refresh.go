@@ -45,7 +45,7 @@ func (s *Server) redeemRefreshToken(w http.ResponseWriter, r *request, t *tokenR
 		return s.vendorFailure(e, err, nil)
 	}
 	return s.respond(w, r, t, grantResult{
-		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, resource: g.Resource, callback: g.Callback, subject: g.Subject, family: g.Family, step: g.after(t.client, res), kept: kept,
+		endpoint: e, binding: g.Binding, tokens: res, scopes: g.Scopes, asked: g.Asked, resource: g.Resource, callback: g.Callback, subject: g.Subject, family: g.Family, step: g.after(t.client, res), kept: kept,
 	})
 }
 
@@ -128,8 +128,8 @@ func invalidRefreshToken(cause error) *oauth.Error {
 	return oauth.Errorf(oauth.InvalidGrant, "refresh_token is not valid, or has expired; sign in again").Because(cause)
 }
 
-// narrowScope judges the scope of a refresh: never wider than what was granted.
-// None asked means all that was. What a vendor's own refresh token was granted
+// narrowScope judges the scope of a refresh: never wider than what was granted or
+// asked for, of which the vendor knows best. None asked means all that was granted. What a vendor's own refresh token was granted
 // only the vendor knows, so there the limits of vendor and client count.
 func narrowScope(g *grant, t *tokenRequest, v *runtimeconfig.Vendor) ([]string, error) {
 	asked, err := oauth.ParseScope(t.params.Get("scope"))
@@ -139,7 +139,7 @@ func narrowScope(g *grant, t *tokenRequest, v *runtimeconfig.Vendor) ([]string, 
 	if len(asked) == 0 {
 		return g.Scopes, nil
 	}
-	limits := [][]string{g.Scopes}
+	limits := [][]string{oauth.Union(g.Scopes, g.Asked)}
 	if g.raw {
 		allowed, _ := t.client.Vendor(v.Name)
 		limits = slices.DeleteFunc([][]string{v.Scopes.Allowed, allowed.Scopes}, func(l []string) bool { return len(l) == 0 })

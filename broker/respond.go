@@ -5,6 +5,7 @@ package broker
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -17,9 +18,12 @@ import (
 
 // grant is what the broker's refresh token holds.
 type grant struct {
-	Binding  runtimeconfig.Binding
-	Client   string
-	Scopes   []string
+	Binding runtimeconfig.Binding
+	Client  string
+	Scopes  []string
+	// Asked are scopes that were asked for and that the vendor does not list among
+	// the granted ones: it may call them something else.
+	Asked    []string
 	Resource []string
 	Callback string
 	Subject  string
@@ -37,6 +41,7 @@ func (g *grant) Fields(f *seal.Fields) {
 	f.Object("b", (*binding)(&g.Binding))
 	f.Text("cl", &g.Client)
 	f.Texts("sc", &g.Scopes)
+	f.Texts("as", &g.Asked)
 	f.Texts("re", &g.Resource)
 	f.Text("cb", &g.Callback)
 	f.Text("su", &g.Subject)
@@ -52,6 +57,7 @@ type grantResult struct {
 	tokens   *vendor.Result
 	// scopes that were asked for; what the vendor says it granted goes before.
 	scopes   []string
+	asked    []string
 	resource []string
 	callback string
 	subject  string
@@ -111,18 +117,31 @@ func (s *Server) refreshTokenFor(r *request, t *tokenRequest, g grantResult, tok
 	if rawAllowed(t.client, g.endpoint) {
 		return token.Reveal(), nil
 	}
-	scopes := g.scopes
+	scopes, asked := g.scopes, g.asked
 	// A refresh that was narrowed leaves the grant as it was (RFC 6749 section 6).
 	if refreshed := !g.kept.Empty(); g.tokens.HasScope && (!refreshed || len(scopes) == 0) {
-		scopes = g.tokens.Scope
+		scopes, asked = granted(scopes, g.tokens.Scope, g.endpoint.Vendor.Scopes)
 	}
 	subject := g.tokens.Subject
 	if subject == "" {
 		subject = g.subject
 	}
 	return r.keys.Seal(seal.RefreshToken, s.Now().Add(s.Lifetimes.Grant), "", &grant{
-		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(), Family: g.family, Step: g.step,
+		Binding: g.binding, Client: t.client.ID, Scopes: scopes, Asked: asked, Resource: g.resource, Callback: g.callback, Subject: subject, Token: token.Reveal(), Family: g.family, Step: g.step,
 	})
+}
+
+// granted takes the vendor's word for what was granted, and keeps what else was
+// asked for. Entra ID never lists offline_access, which a refresh token stands for,
+// and gives no new one to who does not ask for it again: it stays where it is the
+// platform that asks for it.
+func granted(asked, told []string, v runtimeconfig.Scopes) (scopes, untold []string) {
+	const offline = "offline_access"
+	untold = slices.DeleteFunc(slices.Clone(asked), func(s string) bool { return slices.Contains(told, s) })
+	if slices.Contains(untold, offline) && slices.Contains(slices.Concat(v.Always, v.Default), offline) {
+		told = oauth.Union(told, []string{offline})
+	}
+	return told, untold
 }
 
 // rawAllowed tells whether a client gets the vendor's own refresh token: only an

@@ -25,31 +25,38 @@ type Params struct {
 // parameter and never its value.
 func ParseParams(encoded string) (Params, error) { return parseParams(encoded, nil) }
 
-// ParseAnswer does the same for a vendor's authorization response, but for its
-// texts for people: nobody reads them here, and some vendors write line breaks
-// into them, which RFC 6749 section 4.1.2.1 forbids.
+// ParseAnswer does the same for a vendor's authorization response, and is as strict
+// with what decides. All else, a vendor may repeat or write as it likes (Entra ID
+// has line breaks in error_description, which RFC 6749 section 4.1.2.1 forbids):
+// what cannot be read, or stands there twice, counts as absent.
 func ParseAnswer(encoded string) (Params, error) {
-	return parseParams(encoded, []string{"error_description", "error_uri"})
+	return parseParams(encoded, []string{"state", "code", "error", "iss"})
 }
 
-func parseParams(encoded string, ignored []string) (Params, error) {
+// parseParams is strict with the parameters that decide, nil for all of them.
+func parseParams(encoded string, decide []string) (Params, error) {
 	p := Params{list: make(Query, 0, min(1+strings.Count(encoded, "&"), maxParams))}
 	for pair := range strings.SplitSeq(encoded, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if pair == "" || slices.Contains(ignored, name) {
+		if pair == "" {
 			continue
 		}
 		name, value, err := parsePair(pair)
-		if err != nil {
-			return Params{}, err
-		}
-		switch {
-		case name == "resource":
+		if err == nil && name == "resource" {
 			if value != "" {
 				p.resources = append(p.resources, value)
 			}
-		case p.list.find(name) >= 0:
-			return Params{}, errors.New("a parameter is repeated; send each parameter once")
+			continue
+		}
+		at := p.list.find(name)
+		if err == nil && at >= 0 {
+			err = errors.New("a parameter is repeated; send each parameter once")
+		}
+		if err != nil && (decide == nil || slices.Contains(decide, name)) {
+			return Params{}, err
+		}
+		switch {
+		case at >= 0:
+			p.list[at].value = ""
 		case len(p.list) == maxParams:
 			return Params{}, errors.New("there are too many parameters")
 		default:
@@ -59,15 +66,17 @@ func parseParams(encoded string, ignored []string) (Params, error) {
 	return p, nil
 }
 
+// parsePair reads a parameter. With an error it returns the name, where that can be
+// read, and no value.
 func parsePair(pair string) (name, value string, err error) {
 	name, value, _ = strings.Cut(pair, "=")
 	name, err1 := url.QueryUnescape(name)
 	value, err2 := url.QueryUnescape(value)
 	switch {
 	case err1 != nil || err2 != nil || strings.Contains(pair, ";"):
-		return "", "", errors.New("the parameters are not valid form encoding")
+		return name, "", errors.New("the parameters are not valid form encoding")
 	case !clean(name) || !clean(value):
-		return "", "", errors.New("a parameter holds control characters or invalid UTF-8")
+		return name, "", errors.New("a parameter holds control characters or invalid UTF-8")
 	}
 	return name, value, nil
 }

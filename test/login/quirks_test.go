@@ -121,3 +121,58 @@ func keySet(t *testing.T, h *harness.Harness, odd map[string]any) string {
 	}
 	return string(b)
 }
+
+// Entra ID never lists offline_access (https://learn.microsoft.com/en-us/answers/questions/806413)
+// and wants it again at a refresh (https://learn.microsoft.com/en-us/answers/a/1898617);
+// Google writes "email" as a URL (https://github.com/googleapis/google-api-python-client/pull/1088).
+func TestLogin_refreshScopeThatTheVendorDoesNotList(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{Edit: vendor(func(v *runtimeconfig.Vendor) { v.Scopes.Always = []string{"offline_access"} })})
+	h.Fake.Set(fakevendor.Token, fakevendor.Behaviour{Name: "lists less", Edit: func(a map[string]any) { a["scope"] = "openid profile" }})
+	l := h.NewLogin(harness.WebClient)
+	l.Params.Set("scope", "openid email profile")
+	l.Walk()
+	token := good(t, l.Redeem()).Text("refresh_token")
+	for range 2 { // also with the refresh token of a refresh
+		for asked, sent := range map[string]string{
+			"": "openid profile offline_access", "openid email": "openid email", "profile offline_access": "profile offline_access",
+		} {
+			token = good(t, l.Refresh(token, "scope", asked)).Text("refresh_token")
+			if got := h.Fake.Last(fakevendor.Refresh).Form.Get("scope"); got != sent {
+				t.Errorf("%q: the vendor was asked for %q, want %q", asked, got, sent)
+			}
+		}
+	}
+	before := h.Fake.Count(fakevendor.Refresh)
+	refused(t, "wider", l.Refresh(token, "scope", "openid admin"), failure{http.StatusBadRequest, "invalid_scope"})
+	if h.Fake.Count(fakevendor.Refresh) != before {
+		t.Error("the vendor was asked for a wider scope")
+	}
+}
+
+// A vendor's answer may hold more than OAuth has, in any encoding: Google adds
+// authuser, hd and prompt, Keycloak session_state, Facebook a message with its error.
+func TestLogin_answersWithMoreThanOAuthHas(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{Edit: vendor(func(v *runtimeconfig.Vendor) { v.Callback.CaptureParameters = []string{"realmId"} })})
+	for _, more := range []string{
+		"session_state=x.y", "scope=email%20profile+https://www.googleapis.com/auth/userinfo.email&authuser=0&hd=acme.example&prompt=consent",
+		"scope=a&scope=b", "team=Caf%E9", "message=a%0D%0Ab", "x=a;b", "n=100%", "n=%zz&n=1", "flag", "=", "&&", "resource=a&resource=b", "realmId=1&realmId=2", "realmId=%00",
+	} {
+		l := h.NewLogin(harness.WebClient)
+		back := l.Browser.Get(l.Authorize().Location.String())
+		l.Code = l.Browser.Get(back.Location.String() + "&" + more).Query("code")
+		if r := l.Redeem(); r.Status != http.StatusOK || r.JSON()["vendor_callback"] != nil {
+			t.Errorf("%s: %d %s", more, r.Status, r.Body)
+		}
+	}
+}
+
+// A code at another place is held to the same: twice is none.
+func TestLogin_codeTwiceAtAnotherPlace(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{Edit: vendor(func(v *runtimeconfig.Vendor) { v.Callback.CodeParameter = "auth_code" })})
+	l := h.NewLogin(harness.WebClient)
+	state := l.Authorize().Query("state")
+	r := l.Browser.Get(harness.PublicURL + "/v1/callback?auth_code=a&auth_code=b&state=" + state)
+	if r.Status != http.StatusBadRequest || r.Location != nil {
+		t.Errorf("%d %v", r.Status, r.Location)
+	}
+}
