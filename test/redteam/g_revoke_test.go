@@ -347,9 +347,14 @@ func TestRedTeam_G12_VendorsTokens(t *testing.T) {
 	if got := h.Fake.Last(fakevendor.Revocation); got.ClientID != ownApp || got.Form.Get("token_type_hint") != "access_token" || h.Fake.AccessTokenWorks(access) {
 		t.Errorf("the vendor got %s of %s", got.Body, got.ClientID)
 	}
+	for hint, want := range map[string]string{"refresh_token": "refresh_token", "access_token": "access_token", "nonsense": "access_token"} {
+		wantRevoked(t, hint, revoke(t, h, l.Client, "a-token-of-the-vendor", "token_type_hint", hint))
+		if got := h.Fake.Last(fakevendor.Revocation).Form.Get("token_type_hint"); got != want {
+			t.Errorf("%s: the vendor was told %q", hint, got)
+		}
+	}
 }
 
-// A tenant's app is taken away: nothing that it made goes on.
 // What a client may not use any more it may be given again. So its token is revoked
 // all the same, and 200 is said only where that came about.
 func TestRedTeam_G14_NothingIsRevokedInName(t *testing.T) {
@@ -389,6 +394,7 @@ func TestRedTeam_G14_NothingIsRevokedInName(t *testing.T) {
 	}
 }
 
+// A tenant's app is taken away: nothing that it made goes on.
 func TestRedTeam_G16_CredentialDeleted(t *testing.T) {
 	h := harness.Standard(t, withOwnApp(revoking(rfc7009(), nil)))
 	l, access, refresh := tokensOf(t, h, harness.WebClient)
@@ -438,6 +444,9 @@ func TestRedTeam_G12_Introspection(t *testing.T) {
 		if r.Status != http.StatusOK || r.Body != inactive {
 			t.Errorf("%s: %d %s", what, r.Status, r.Body)
 		}
+	}
+	if n := strings.Count(h.Logs(), `"outcome":"foreign_token"`); n != 4 {
+		t.Errorf("the log tells of %d foreign tokens, want 4", n)
 	}
 	public, _, publicRefresh := tokensOf(t, h, harness.PublicClient)
 	h.Fake.Forget()
