@@ -14,6 +14,7 @@ var (
 	httpsRedirect    = regexp.MustCompile(`^https://[^/?#@\s\\]+([/?][^#\s\\]*)?$`)
 	loopbackRedirect = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|\[::1\])(:[0-9]+)?([/?][^#\s\\]*)?$`)
 	privateRedirect  = regexp.MustCompile(`^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:/[^#\s\\]*$`)
+	controlCharacter = regexp.MustCompile(`[\x00-\x1f\x7f]`) // the broker would send nobody there
 	dotSegment       = regexp.MustCompile(`/[.][.]?(/|[?]|$)`)
 )
 
@@ -24,6 +25,8 @@ func checkRedirectURI(uri string, native bool) string {
 	switch {
 	case uri == "" || utf8.RuneCountInString(uri) > maxRedirectURI:
 		return "must have 1 to 1024 characters"
+	case controlCharacter.MatchString(uri):
+		return "has a control character: remove it"
 	case strings.Contains(uri, "#"):
 		return "has a fragment: remove it (RFC 6749 section 3.1.2)"
 	case strings.Contains(uri, "*"):

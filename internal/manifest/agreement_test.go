@@ -29,9 +29,9 @@ func TestRedirectURI_schemaAndTranslateAgree(t *testing.T) {
 		"https://app.example/#f", "https://*.example/", "javascript:alert(1)", "JaVaScRiPt:alert(1)", " https://app.example", "\thttps://app.example", "data:text/html,x", "file:///etc/passwd",
 		"com.example.app:/cb", "myapp://cb", "a.b://x", "com.example.app:cb", "https:///cb", "https://", "http://", "", "https://app.example/\n", "https://äpp.example/", strings.Repeat("ä", 1025), "https://a.example/" + strings.Repeat("ä", 1000),
 	}
-	pieces := []string{"https://", "http://", "localhost", "127.0.0.1", "[::1]", ":80", ":", "/", "..", ".", "?", "#", "@", "*", "%2e", "%2E", `\`, " ", "\n", "a", "B", "com.x", "-", "é", "app.example"}
+	pieces := []string{"https://", "http://", "localhost", "127.0.0.1", "[::1]", ":80", ":", "/", "..", ".", "?", "#", "@", "*", "%2e", "%2E", `\`, " ", "\n", "\v", "\x01", "\x7f", "a", "B", "com.x", "-", "é", "app.example"}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range 6000 {
 		var b strings.Builder
 		for range 1 + rng.IntN(7) {
 			b.WriteString(pieces[rng.IntN(len(pieces))])
@@ -44,6 +44,9 @@ func TestRedirectURI_schemaAndTranslateAgree(t *testing.T) {
 			schema, goCode := judge(t, d, uri, kind)
 			if schema != goCode {
 				t.Errorf("%s %q: the schema says %v, translate says %v", kind, uri, schema, goCode)
+			}
+			if schema && strings.ContainsAny(uri, "\v\x01\x7f") {
+				t.Errorf("%s %q was accepted: the broker sends nobody there", kind, uri)
 			}
 			if schema {
 				accepted++
