@@ -143,13 +143,25 @@ func ready(others []metav1.Condition) metav1.Condition {
 	return metav1.Condition{Type: oauthv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: oauthv1alpha1.ReasonReady, Message: "No condition is False."}
 }
 
+// maxConditions is how many conditions the schema lets a status have.
+const maxConditions = 16
+
 // setConditions puts wanted into list and returns those whose status or reason
-// changed. The transition time moves only when the status does.
+// changed. The transition time moves only when the status does. Of those that
+// others wrote it keeps what there is room for.
 func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
 	var changed []metav1.Condition
 	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
 		optional := c.Type == oauthv1alpha1.ConditionCredentialsValid || c.Type == oauthv1alpha1.ConditionStalled
 		return optional && meta.FindStatusCondition(wanted, c.Type) == nil
+	})
+	room := maxConditions - len(wanted)
+	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
+		if meta.FindStatusCondition(wanted, c.Type) != nil {
+			return false
+		}
+		room--
+		return room < 0
 	})
 	for _, c := range wanted {
 		before := meta.FindStatusCondition(*list, c.Type)

@@ -3,11 +3,13 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,6 +63,24 @@ func TestSetConditions(t *testing.T) {
 	changed = setConditions(&list, []metav1.Condition{{Type: "A", Status: "False", Reason: "Q"}}, now)
 	if len(changed) != 1 || !list[0].LastTransitionTime.Equal(new(metav1.NewTime(now))) {
 		t.Errorf("got %+v and %d changes, want the new time and one change", list, len(changed))
+	}
+}
+
+// TestSetConditions_full: others may write conditions, too, and where they write as
+// many as the schema allows, the operator still has its say.
+func TestSetConditions_full(t *testing.T) {
+	var list []metav1.Condition
+	for n := range maxConditions - 1 {
+		list = append(list, metav1.Condition{Type: fmt.Sprint("Others", n), Status: "True", Reason: "R"})
+	}
+	list = append(list, metav1.Condition{Type: "Ready", Status: "True", Reason: "R"})
+	wanted := []metav1.Condition{{Type: "Accepted", Status: "False", Reason: "Q"}, {Type: "Ready", Status: "False", Reason: "Q"}}
+	for range 2 {
+		setConditions(&list, wanted, time.Unix(200, 0))
+		accepted, ready, others := meta.FindStatusCondition(list, "Accepted"), meta.FindStatusCondition(list, "Ready"), meta.FindStatusCondition(list, "Others13")
+		if len(list) != maxConditions || accepted == nil || ready == nil || ready.Status != "False" || others == nil {
+			t.Errorf("got %d: %+v", len(list), list)
+		}
 	}
 }
 
