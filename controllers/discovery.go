@@ -119,10 +119,21 @@ func (d *Discovery) lookup(vendor *oauthv1alpha1.OAuthVendor) (discovered, bool)
 		return r, true
 	}
 	status := vendor.Status.Discovery
-	if status == nil || status.Endpoints == nil || status.Source != sourceDigest(vendor) {
+	if status == nil || status.Endpoints == nil || status.Source != sourceDigest(vendor) || !discoverable(vendor, status.Endpoints) {
 		return discovered{}, false
 	}
 	return discovered{result: translate.Discovered{Endpoints: status.Endpoints, IssuerParameter: status.IssuerParameterSupported}}, true
+}
+
+// discoverable tells whether a document of the vendor may name endpoints: more
+// people may write a status than a spec, and secrets go to these URLs.
+func discoverable(vendor *oauthv1alpha1.OAuthVendor, e *oauthv1alpha1.Endpoints) bool {
+	for _, u := range []oauthv1alpha1.EndpointURL{e.Authorization, e.Token, e.Refresh, e.Revocation, e.Introspection, e.Userinfo, e.JWKS, e.Registration} {
+		if u != "" && translate.CheckDiscovered(&vendor.Spec, string(u)) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Results are the inputs for vendors.

@@ -33,6 +33,14 @@ func TestDiscovery_statusOverARestart(t *testing.T) {
 		"other url":     {func(v *oauthv1alpha1.OAuthVendor) { v.Spec.Discovery.URL = "https://acme.example/other" }, false},
 		"created anew":  {func(v *oauthv1alpha1.OAuthVendor) { v.UID = "another" }, false},
 		"no status yet": {func(v *oauthv1alpha1.OAuthVendor) { v.Status.Discovery = nil }, false},
+		// Whoever may write the status may not say where secrets go.
+		"other host in status": {func(v *oauthv1alpha1.OAuthVendor) { v.Status.Discovery.Endpoints.Token = "https://evil.example/token" }, false},
+		"http in status":       {func(v *oauthv1alpha1.OAuthVendor) { v.Status.Discovery.Endpoints.JWKS = "http://acme.example/jwks" }, false},
+		"no host in status":    {func(v *oauthv1alpha1.OAuthVendor) { v.Status.Discovery.Endpoints.JWKS = "x" }, false},
+		"allowed host": {func(v *oauthv1alpha1.OAuthVendor) {
+			v.Spec.Discovery.AllowedHosts = []string{"keys.example"}
+			v.Status.Discovery.Endpoints.JWKS, v.Status.Discovery.Source = "https://keys.example/jwks", sourceDigest(v)
+		}, true},
 	} {
 		if got := results(c.change); got != c.want {
 			t.Errorf("%s: kept %v, want %v", name, got, c.want)

@@ -23,7 +23,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -237,40 +236,9 @@ func (d *document) endpoint(name string, required bool) oauthv1alpha1.EndpointUR
 		d.err = fmt.Errorf("%s is longer than %d characters", name, maxURL)
 		return ""
 	}
-	if err := translate.CheckURL(s); err != nil {
+	if err := translate.CheckDiscovered(d.spec, s); err != nil {
 		d.err = fmt.Errorf("%s %w", name, err)
 		return ""
 	}
-	d.err = d.checkHost(name, s)
 	return oauthv1alpha1.EndpointURL(s)
-}
-
-// checkHost keeps secrets on hosts that the platform team named.
-func (d *document) checkHost(name, endpoint string) error {
-	issuer, err := url.Parse(string(d.spec.Issuer))
-	if err != nil {
-		return errors.New("issuer is not a URL")
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return fmt.Errorf("%s is not a URL", name)
-	}
-	if u.Scheme != "https" && u.Scheme != issuer.Scheme {
-		return fmt.Errorf("%s is not https", name)
-	}
-	host := hostPort(u)
-	if host == hostPort(issuer) || slices.ContainsFunc(d.spec.Discovery.AllowedHosts, func(a string) bool { return strings.EqualFold(a, host) }) {
-		return nil
-	}
-	return fmt.Errorf("%s is on a host that is neither the issuer's nor listed in discovery.allowedHosts: add the host there if it is the vendor's", name)
-}
-
-// hostPort is the host of u in lower case, with the port where it is not the
-// scheme's own.
-func hostPort(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	if u.Scheme == "https" {
-		return strings.TrimSuffix(host, ":443")
-	}
-	return strings.TrimSuffix(host, ":80")
 }
