@@ -3,7 +3,9 @@
 package redteam_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -13,11 +15,13 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/test/harness"
@@ -96,6 +100,51 @@ func TestRedTeam_F16_AssertionSignature(t *testing.T) {
 	}
 	wantCalls(t, "bad signatures", h.Fake, 0)
 	wantTokens(t, "a good one", l.Redeem())
+}
+
+// Metadata names the algorithms that work, and no others do.
+func TestRedTeam_F16_AlgorithmsAreThoseOfTheMetadata(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec := map[elliptic.Curve]*ecdsa.PrivateKey{}
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		if ec[curve], err = ecdsa.GenerateKey(curve, rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	works := []string{}
+	for method, key := range map[jwt.SigningMethod]crypto.Signer{
+		jwt.SigningMethodRS256: rsaKey, jwt.SigningMethodRS384: rsaKey, jwt.SigningMethodRS512: rsaKey,
+		jwt.SigningMethodPS256: rsaKey, jwt.SigningMethodPS384: rsaKey, jwt.SigningMethodPS512: rsaKey,
+		jwt.SigningMethodES256: ec[elliptic.P256()], jwt.SigningMethodES384: ec[elliptic.P384()], jwt.SigningMethodES512: ec[elliptic.P521()], jwt.SigningMethodEdDSA: ed,
+	} {
+		h := harness.Standard(t, harness.Setup{Edit: func(d *runtimeconfig.Document) { d.Clients[2].JWKS = harness.JWKS(key.Public()) }})
+		signed, err := jwt.NewWithClaims(method, h.Claims(issuer)).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Token(tokenURL, h.Login(harness.KeyClient).Form(), harness.Assertion(signed)).Status == http.StatusOK {
+			works = append(works, method.Alg())
+		}
+	}
+	var m struct {
+		Named []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	}
+	h := harness.Standard(t, harness.Setup{})
+	if err := json.Unmarshal([]byte(h.Send(http.MethodGet, harness.PublicURL+metadataPaths()[0], "", http.Header{}).Body), &m); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(works)
+	slices.Sort(m.Named)
+	if diff := cmp.Diff(m.Named, works); diff != "" || len(works) < 5 {
+		t.Errorf("named and working: %s", diff)
+	}
 }
 
 // A key that can be broken proves nothing, whoever wrote it down (RFC 7518 section 3.3).

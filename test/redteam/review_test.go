@@ -194,6 +194,22 @@ func TestReview_VendorDeleted(t *testing.T) {
 	}
 }
 
+// A client whose Secret is away for a moment is not told that it is unknown: then
+// it would forget its tokens. Nothing is spent.
+func TestReview_ClientNotReady(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	l := h.Login(harness.WebClient)
+	d := h.Document()
+	d.Clients[1].NotReady, d.Clients[1].SecretSHA256 = "SecretNotFound", nil
+	h.Apply(d)
+	wantJSON(t, "token", l.Redeem(), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
+	wantJSON(t, "PAR", h.Token(parURL, l.Params, h.Auth(l.Client)), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
+	other := h.NewLogin(harness.WebClient)
+	wantRedirect(t, "authorize", back{other.Authorize(), other}, "temporarily_unavailable")
+	h.Apply(h.Document())
+	wantTokens(t, "ready again", l.Redeem())
+}
+
 // What strangers are refused costs nobody else anything.
 func TestReview_StrangersUseUpNothing(t *testing.T) {
 	s := open()
