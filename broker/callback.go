@@ -238,7 +238,7 @@ func (s *Server) vendorDenial(e vendor.Endpoint, code string) *oauth.Error {
 		return oauth.Errorf(oauth.AccessDenied, "the user or the vendor denied the request")
 	case oauth.InvalidScope:
 		return oauth.Errorf(oauth.InvalidScope, "the vendor refused the requested scope")
-	case oauth.InvalidTarget:
+	case oauth.InvalidTarget, "invalid_resource": // the latter is Entra ID's
 		return oauth.Errorf(oauth.InvalidTarget, "the vendor refused the requested resource")
 	case oauth.TemporarilyUnavailable, oauth.ServerError:
 		return oauth.Errorf(oauth.TemporarilyUnavailable, "the vendor is temporarily unavailable; try again")

@@ -27,6 +27,7 @@ func TestJudgeApp_usable(t *testing.T) {
 		expires             int64
 	}{
 		"least":                 {``, "client_secret_basic", "", 0},
+		"with nulls":            {`,"client_secret":null,"client_secret_expires_at":null,"redirect_uris":null,"scope":null`, "client_secret_basic", "", 0},
 		"never expires":         {`,"client_secret":"s","client_secret_expires_at":0`, "client_secret_basic", "", 0},
 		"expires":               {`,"client_secret":"s","client_secret_expires_at":2000`, "client_secret_basic", "", 2000},
 		"expires, as a string":  {`,"client_secret":"s","client_secret_expires_at":"2000"`, "client_secret_basic", "", 2000},

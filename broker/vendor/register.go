@@ -190,7 +190,7 @@ func jsonObject(a answer) (map[string]json.RawMessage, error) {
 
 func checkRedirectURIs(members map[string]json.RawMessage, redirectURI string) error {
 	v, ok := members["redirect_uris"]
-	if !ok {
+	if !ok || isNull(string(v)) {
 		return nil
 	}
 	var uris []string

@@ -166,10 +166,11 @@ func networkProblem(err error) error {
 }
 
 // parse reads the document. Member names are compared exactly, which Go's
-// struct decoding would not do.
+// struct decoding would not do. A byte order mark before it is passed over (RFC
+// 8259 section 8.1), and null is absent.
 func parse(body []byte, spec *oauthv1alpha1.OAuthVendorSpec) (translate.Discovered, error) {
 	var members map[string]json.RawMessage
-	d := json.NewDecoder(bytes.NewReader(body))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
 	if err := d.Decode(&members); err != nil || members == nil {
 		return translate.Discovered{}, errors.New("the document is not a JSON object")
 	}
@@ -210,15 +211,14 @@ type document struct {
 
 func (d *document) text(name string) string {
 	raw, ok := d.members[name]
-	var s *string
+	var s string
 	if !ok || d.err != nil {
 		return ""
 	}
-	if err := json.Unmarshal(raw, &s); err != nil || s == nil {
+	if err := json.Unmarshal(raw, &s); err != nil {
 		d.err = fmt.Errorf("%s is not a string", name)
-		return ""
 	}
-	return *s
+	return s
 }
 
 func (d *document) endpoint(name string, required bool) oauthv1alpha1.EndpointURL {

@@ -94,6 +94,19 @@ func TestDiscover_good(t *testing.T) {
 	}
 }
 
+// Some servers write what they leave out, or a byte order mark before the document.
+func TestDiscover_nullsAndByteOrderMark(t *testing.T) {
+	_, spec := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		d := good("https://" + r.Host)
+		d["registration_endpoint"], d["revocation_endpoint"], d["authorization_response_iss_parameter_supported"] = nil, nil, nil
+		_, _ = fmt.Fprint(w, "\ufeff")
+		_ = json.NewEncoder(w).Encode(d)
+	})
+	if got := (&discovery.Client{}).Discover(t.Context(), spec); got.Problem != "" || got.Endpoints == nil || got.Endpoints.Registration != "" || got.Endpoints.Revocation != "" || got.IssuerParameter {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestDiscover_refused holds rows C7, I1 and I2 of the attack list.
 func TestDiscover_refused(t *testing.T) {
 	change := func(set map[string]any) func(string) string {
@@ -131,7 +144,10 @@ func TestDiscover_refused(t *testing.T) {
 		{"relative", change(map[string]any{"authorization_endpoint": "/authorize"}), "authorization_endpoint is not an absolute URL"},
 		{"long", change(map[string]any{"authorization_endpoint": "https://a.example/" + strings.Repeat("a", 1100)}), "authorization_endpoint is longer"},
 		{"no token endpoint", change(map[string]any{"token_endpoint": nil}), "it has no token_endpoint"},
-		{"token endpoint null", text(`{"issuer":%q,"token_endpoint":null}`), "is not"},
+		{"token endpoint null", func(issuer string) string {
+			return fmt.Sprintf(`{"issuer":%q,"authorization_endpoint":"%[1]s/a","token_endpoint":null}`, issuer)
+		}, "it has no token_endpoint"},
+		{"issuer null", text(`{"issuer":null}`), "issuer is not identical"},
 		{"no jwks_uri", change(map[string]any{"jwks_uri": nil}), "it has no jwks_uri"},
 		{"iss flag a string", change(map[string]any{"authorization_response_iss_parameter_supported": "true"}), "is not true or false"},
 		{"array", text("[]"), "not a JSON object"},
