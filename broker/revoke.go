@@ -97,10 +97,14 @@ func revocable(e vendor.Endpoint, hint string) *oauth.Error {
 }
 
 // revocationFailure is 503 whatever went wrong: the token is still valid, and
-// the client may try again (RFC 7009 section 2.2.1).
+// the client may try again (RFC 7009 section 2.2.1), which helps nothing where the
+// vendor has no revocation for it.
 func (s *Server) revocationFailure(e vendor.Endpoint, err error) error {
 	out := &oauth.Error{Code: oauth.TemporarilyUnavailable, Description: "the vendor did not revoke the token; it is still valid, try again", Cause: err}
 	if ve, ok := errors.AsType[*vendor.Error](err); ok {
+		if ve.UnsupportedTokenType {
+			return oauth.Errorf(unsupportedTokenType, "this vendor does not revoke tokens of this kind").Because(ve)
+		}
 		out.RetryAfter = ve.RetryAfter
 		if ve.Outcome == vendor.OutcomeCredentialRefused {
 			s.metrics.credentialRefused(e)

@@ -99,8 +99,8 @@ type TokenResponse struct {
 	// +kubebuilder:validation:Enum=JSON;Form;ByContentType
 	// +optional
 	Format string `json:"format,omitempty"`
-	// errorWhen recognises an error inside a 200. A top-level "error" member
-	// always is one.
+	// errorWhen recognises an error by another member than "error", which always is
+	// one: inside a 200, or where the error code stands elsewhere.
 	// +optional
 	ErrorWhen *ErrorWhen `json:"errorWhen,omitempty"`
 	// paths of members that are not at their standard place; what is found there
@@ -132,7 +132,7 @@ type TokenResponse struct {
 	ScopeSeparator ScopeSeparator `json:"scopeSeparator,omitempty"`
 }
 
-// ErrorWhen recognises an error inside a 200 answer.
+// ErrorWhen recognises an error, whatever the status of the answer.
 type ErrorWhen struct {
 	// path of the member to look at.
 	// +required

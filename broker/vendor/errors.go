@@ -48,6 +48,8 @@ type Error struct {
 	// NotSent is true where the request provably did not reach the vendor, or the
 	// vendor said that it did not act on it (429, 503).
 	NotSent bool
+	// UnsupportedTokenType is true where the vendor does not revoke such tokens.
+	UnsupportedTokenType bool
 	// Status of the answer of a registration or management endpoint; 0 where there
 	// was none, and for other endpoints.
 	Status int

@@ -130,6 +130,8 @@ func (e Endpoint) judgeRevocation(a answer, now time.Time) error {
 			switch {
 			case outcome == OutcomeGrantRefused || code == "invalid_token" || code == "token_not_found":
 				return nil // it was not valid any more
+			case code == "unsupported_token_type" && a.status < 500:
+				return &Error{Outcome: OutcomeRefused, Reason: "the vendor does not revoke tokens of this kind", UnsupportedTokenType: true}
 			case a.status < 500 && a.status != http.StatusTooManyRequests:
 				return failed(outcome, reason)
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -174,5 +175,24 @@ func TestLogin_codeTwiceAtAnotherPlace(t *testing.T) {
 	r := l.Browser.Get(harness.PublicURL + "/v1/callback?auth_code=a&auth_code=b&state=" + state)
 	if r.Status != http.StatusBadRequest || r.Location != nil {
 		t.Errorf("%d %v", r.Status, r.Location)
+	}
+}
+
+// A vendor that cannot revoke such tokens is not asked for ever (RFC 7009 section
+// 2.2.1): https://workos.com/docs/reference/workos-connect/revocation has refresh
+// tokens only.
+func TestLogin_revocationThatTheVendorHasNot(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	d := h.Document()
+	d.Vendors[0].Revocation, d.Vendors[0].Target.Endpoints.Revocation = runtimeconfig.Revocation{Style: "RFC7009", TokenParameter: "token"}, h.Fake.URL(fakevendor.Revocation)
+	h.Apply(d)
+	l := h.Login(harness.WebClient)
+	form := url.Values{"token": {good(t, l.Redeem()).Text("refresh_token")}}
+	address := strings.TrimSuffix(l.TokenURL, "/token") + "/revoke"
+	for code, want := range map[string]failure{
+		"unsupported_token_type": {http.StatusBadRequest, "unsupported_token_type"}, "invalid_request": {http.StatusServiceUnavailable, "temporarily_unavailable"},
+	} {
+		h.Fake.Set(fakevendor.Revocation, fakevendor.OAuthError(http.StatusBadRequest, code))
+		refused(t, code, h.Token(address, form, h.Auth(harness.WebClient)), want)
 	}
 }
