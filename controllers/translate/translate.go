@@ -42,8 +42,8 @@ func (p pass) run(in Inputs) Output {
 	vendors := p.vendors(in, &out)
 	p.credentials(in, vendors, &out)
 	for _, c := range in.Clients {
-		if !in.Settings.owns(c.Spec.BrokerClass) {
-			continue
+		if !in.Settings.owns(c.Spec.BrokerClass) || c.DeletionTimestamp != nil {
+			continue // as with credentials
 		}
 		r := p.client(in.clientInputs(c, vendors))
 		out.Verdicts = append(out.Verdicts, r.verdict)
