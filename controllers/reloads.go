@@ -22,6 +22,9 @@ type reloads struct {
 	waiting []publication
 }
 
+// maxWaiting bounds what is timed: where no broker is ready, edits go on.
+const maxWaiting = 1024
+
 type publication struct {
 	sequence int64
 	at       time.Time
@@ -31,7 +34,9 @@ type publication struct {
 func (r *reloads) published(sequence int64, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waiting = append(r.waiting, publication{sequence, at})
+	if len(r.waiting) < maxWaiting {
+		r.waiting = append(r.waiting, publication{sequence, at})
+	}
 	r.tell()
 }
 
