@@ -231,10 +231,11 @@ func vendorCode(e vendor.Endpoint, p oauth.Params) (string, error) {
 }
 
 // vendorDenial turns a vendor's authorization error into one for the client.
-// The vendor's own text is dropped: it may be anybody's.
+// The vendor's own text is dropped: it may be anybody's. Salesforce writes
+// access-denied (https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flow_errors.htm).
 func (s *Server) vendorDenial(e vendor.Endpoint, code string) *oauth.Error {
 	switch code {
-	case oauth.AccessDenied, "login_required", "consent_required", oauth.InteractionRequired, "account_selection_required", "user_cancelled_login", "user_cancelled_authorize":
+	case oauth.AccessDenied, "access-denied", "login_required", "consent_required", oauth.InteractionRequired, "account_selection_required", "user_cancelled_login", "user_cancelled_authorize":
 		return oauth.Errorf(oauth.AccessDenied, "the user or the vendor denied the request")
 	case oauth.InvalidScope:
 		return oauth.Errorf(oauth.InvalidScope, "the vendor refused the requested scope")

@@ -232,7 +232,7 @@ func TestRedTeam_C04_MixUp(t *testing.T) {
 
 func TestRedTeam_C05_VendorDenies(t *testing.T) {
 	for code, want := range map[string]string{
-		"access_denied": "access_denied", "user_cancelled_login": "access_denied", "login_required": "access_denied",
+		"access_denied": "access_denied", "access-denied": "access_denied", "user_cancelled_login": "access_denied", "login_required": "access_denied",
 		"invalid_scope": "invalid_scope", "invalid_target": "invalid_target", "invalid_resource": "invalid_target", "server_error": "temporarily_unavailable", "temporarily_unavailable": "temporarily_unavailable",
 		"unauthorized_client": "server_error", "invalid_client": "server_error", "<script>alert(1)</script>": "server_error", "a\" b\\c": "server_error", strings.Repeat("e", 5000): "server_error",
 	} {
