@@ -79,10 +79,3 @@ func TestRunbooks_eventsAreKnown(t *testing.T) {
 		t.Errorf("%d names found in the commands", found)
 	}
 }
-
-// filter is the program for jq in a command.
-func filter(command string) string {
-	_, program, _ := strings.Cut(command, "jq -r '")
-	program, _, _ = strings.Cut(program, "'")
-	return program
-}
