@@ -151,21 +151,22 @@ func (s *suite) steps() []step {
 		{"Vendor, clients, BYOC credential; catalog chart", 3 * time.Minute, s.applyObjects, true},
 		{"Logins through the Service", time.Minute, s.logins, true},
 	}
-	runbooks := step{"The commands of the runbooks", 15 * time.Minute, s.runbooks, false}
-	if s.runbooksOnly {
-		return append(begin, runbooks)
+	runbooks := []step{
+		{"The commands of the runbooks", 15 * time.Minute, s.runbooks, false},
+		{"The command line, and helm test", 5 * time.Minute, func(ctx context.Context) error { return errors.Join(s.people(ctx), s.helmTest(ctx)) }, false},
 	}
-	return append(begin, []step{
+	if s.runbooksOnly {
+		return append(begin, runbooks...)
+	}
+	begin = append(begin, []step{
 		{"kubectl apply to served by all three pods, 20 edits", 5 * time.Minute, s.measureEdits, false},
 		{"Logins without end, while pods come and go", 15 * time.Minute, s.breakThings, false},
 		{"API server away", 5*time.Minute + s.outage, s.stopAPIServer, false},
 		{"helm upgrade, with logins", 5 * time.Minute, s.upgrade, false},
 		{"helm rollback, with logins", 5 * time.Minute, s.rollback, false},
 		{"helm uninstall keeps keys and objects; install again", 5 * time.Minute, s.reinstall, false},
-		runbooks,
-		{"The command line, and helm test in namespaced mode", 5 * time.Minute, func(ctx context.Context) error { return errors.Join(s.people(ctx), s.helmTest(ctx)) }, false},
-		{"The same by kustomize", 5 * time.Minute, s.kustomize, false},
 	}...)
+	return append(append(begin, runbooks...), step{"The same by kustomize", 5 * time.Minute, s.kustomize, false})
 }
 
 func (s *suite) title(format string, args ...any) {

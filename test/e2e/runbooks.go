@@ -87,7 +87,17 @@ func (s *suite) runbooks(ctx context.Context) error {
 	err = errors.Join(r.breakKeyRing(ctx), r.work(ctx, pages))
 	err = errors.Join(err, r.makeTrouble(ctx), r.work(ctx, others))
 	s.line("%d commands of runbooks ran; %d cannot be run here", r.ran, len(notRun()))
-	return errors.Join(err, s.refreshOld(ctx), s.logins(ctx))
+	return errors.Join(err, s.restart(ctx), s.refreshOld(ctx), s.logins(ctx))
+}
+
+// restart lets every pod have the key and the certificate that are new; without it
+// that takes two minutes.
+func (s *suite) restart(ctx context.Context) error {
+	if _, err := s.kube(ctx, "", "-n", namespace, "rollout", "restart", "deployment/"+release); err != nil {
+		return err
+	}
+	_, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+release, "deployment/"+release+"-manager", "--timeout=180s")
+	return errors.Join(err, pause(ctx, drain))
 }
 
 // newReader has kubectl, helm and the product's programs on the path, and in a
