@@ -155,6 +155,7 @@ if [ -z "$(ctr -a containerd/c.sock -n k8s.io images ls -q name==oauthbroker.tes
 fi
 # failCgroupV1: a node with version 1 is good enough for a test. No image is
 # collected however full the disk is: there is no registry to pull it from again.
+# Pods are evicted late: a hundredth of a large disk is much more than they need.
 cat >kubelet.yaml <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -168,7 +169,7 @@ containerRuntimeEndpoint: unix://$run/containerd/c.sock
 tlsCertFile: $run/pki/kubelet.crt
 tlsPrivateKeyFile: $run/pki/kubelet.key
 resolvConf: /etc/resolv.conf
-evictionHard: {nodefs.available: "1%", imagefs.available: "1%"}
+evictionHard: {nodefs.available: "64Mi", imagefs.available: "64Mi"}
 imageGCHighThresholdPercent: 100
 enforceNodeAllocatable: []
 END
