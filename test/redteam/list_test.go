@@ -16,7 +16,7 @@ func testsInSource(t *testing.T) map[string]bool {
 	t.Helper()
 	there := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	for _, pattern := range []string{"../*", "../integration/*", "../../controllers/*", "../../broker", "../../broker/*", "../../internal/*", "../../cmd/*"} {
+	for _, pattern := range []string{"../*", "../integration/*", "../../controllers", "../../controllers/*", "../../broker", "../../broker/*", "../../internal/*", "../../cmd/*"} {
 		files, err := filepath.Glob(filepath.Join(pattern, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
