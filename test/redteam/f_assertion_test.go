@@ -39,7 +39,7 @@ func TestRedTeam_F16_AssertionClaims(t *testing.T) {
 		"aud of another": {"aud", "https://evil.example"}, "aud of two": {"aud", []string{issuer, "https://evil.example"}}, "aud twice": {"aud", []string{issuer, issuer}},
 		"aud empty": {"aud", []string{}}, "no aud": {"aud", nil}, "exp in a year": {"exp", at(365 * 24 * time.Hour)}, "exp in two minutes": {"exp", at(2 * time.Minute)},
 		"expired": {"exp", at(-10 * time.Second)}, "no exp": {"exp", nil}, "exp is text": {"exp", "soon"}, "no jti": {"jti", nil}, "long jti": {"jti", strings.Repeat("j", 300)},
-		"iss of another": {"iss", harness.WebClient}, "no iss": {"iss", nil}, "sub of another": {"sub", harness.WebClient}, "no sub": {"sub", nil}, "nbf in the future": {"nbf", at(time.Minute)},
+		"iss of another": {"iss", harness.WebClient}, "no iss": {"iss", nil}, "sub of another": {"sub", harness.WebClient}, "no sub": {"sub", nil}, "nbf in the future": {"nbf", at(time.Minute)}, "more than 8 KB": {"padding", strings.Repeat("x", 8<<10)},
 	} {
 		claims := h.Claims(issuer)
 		claims[c.claim] = c.value
