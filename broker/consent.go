@@ -204,7 +204,8 @@ func (s *Server) dropOldConsents(w http.ResponseWriter, r *request) {
 
 // rememberedConsent is what a "do not ask again" cookie seals.
 type rememberedConsent struct {
-	Scopes []string `json:"s"`
+	Scopes   []string `json:"s"`
+	Resource []string `json:"r,omitempty"`
 }
 
 // rememberedFor binds a remembered consent to client, redirect URI, vendor and
@@ -217,7 +218,7 @@ func rememberedFor(a ask) (name, context string) {
 
 func (s *Server) remember(w http.ResponseWriter, r *request, a ask) error {
 	name, context := rememberedFor(a)
-	sealed, err := r.keys.Seal(seal.Remembered, s.Now().Add(rememberedLife), context, rememberedConsent{Scopes: a.Scopes})
+	sealed, err := r.keys.Seal(seal.Remembered, s.Now().Add(rememberedLife), context, rememberedConsent{Scopes: a.Scopes, Resource: a.Resource})
 	if err != nil {
 		return err
 	}
@@ -261,5 +262,6 @@ func (s *Server) remembered(r *request, a *authorization) bool {
 		return false
 	}
 	var before rememberedConsent
-	return r.keys.Open(seal.Remembered, c.Value, context, &before) == nil && oauth.Beyond(a.scopes, before.Scopes) == ""
+	return r.keys.Open(seal.Remembered, c.Value, context, &before) == nil &&
+		oauth.Beyond(a.scopes, before.Scopes) == "" && oauth.Beyond(a.resource, before.Resource) == ""
 }

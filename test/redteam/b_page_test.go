@@ -276,6 +276,7 @@ func TestRedTeam_B12_Remembered(t *testing.T) {
 		"another client":       func(l *harness.Login) { l.Params.Set("client_id", harness.WebClient) },
 		"another redirect URI": func(l *harness.Login) { l.Params.Set("redirect_uri", "https://app.example/second") },
 		"more scopes":          func(l *harness.Login) { l.Params.Set("scope", "read write admin") },
+		"another resource":     func(l *harness.Login) { l.Params.Set("resource", "https://api.vendor.example/other") },
 		"another browser":      func(l *harness.Login) { l.Browser = h.Browser() },
 	} {
 		n, r := again(change, "same-origin")
