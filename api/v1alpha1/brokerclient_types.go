@@ -47,7 +47,6 @@ type BrokerClientList struct {
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=1024
 // +kubebuilder:validation:XValidation:rule="!self.contains('#')",message="a redirect URI has no fragment (RFC 6749 section 3.1.2)"
-// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="a redirect URI has no control characters"
 // +kubebuilder:validation:XValidation:rule="!self.contains('*')",message="a redirect URI is compared exactly: wildcards are not supported, list each URI"
 // +kubebuilder:validation:XValidation:rule="self.matches('^https://[^/?#@\\\\s\\\\\\\\]+([/?][^#\\\\s\\\\\\\\]*)?$') || self.matches('^http://(localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]+)?([/?][^#\\\\s\\\\\\\\]*)?$') || self.matches('^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:/[^#\\\\s\\\\\\\\]*$')",message="must be an https URL without user information, an http URL of localhost, 127.0.0.1 or [::1], or a private-use scheme with a dot such as com.example.app:/callback"
 // +kubebuilder:validation:XValidation:rule="!self.matches('/[.][.]?(/|[?]|$)') && !self.lowerAscii().contains('%2e')",message="a redirect URI has no dot segments"

@@ -4,6 +4,7 @@ package translate
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
@@ -107,6 +108,7 @@ func (r *vendorResult) checkSpec(in vendorInputs, f *findings) {
 	r.trusted = compilePolicy("trustedNamespaces", spec.TrustedNamespaces, r.trusted, f)
 	r.trusted.refuseSelector("trustedNamespaces", in.settings, f)
 	r.checkMixUp(f)
+	checkStateName(spec, f)
 	if t := spec.Transport; t != nil && t.CABundle != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.CABundle)) {
 		f.fail(oauthv1alpha1.ReasonInvalid, "transport.caBundle holds no PEM certificate: put the CA's there, from -----BEGIN CERTIFICATE----- on")
 	}
@@ -132,6 +134,16 @@ func (r *vendorResult) checkMixUp(f *findings) {
 		f.fail(oauthv1alpha1.ReasonInvalid, "a vendor with free-form variables needs callback.path: Credential, or callback.issuerParameter: Required")
 	case len(spec.Variables) > 0 && path == oauthv1alpha1.CallbackShared && !required:
 		f.fail(oauthv1alpha1.ReasonInvalid, "a vendor with variables needs callback.path Vendor or Credential, or callback.issuerParameter: Required")
+	}
+}
+
+// checkStateName refuses another name for state where nothing tells, before the
+// state is read, which vendor's answer it is.
+func checkStateName(spec *oauthv1alpha1.OAuthVendorSpec, f *findings) {
+	path, _ := callbackOf(spec)
+	renamed := slices.ContainsFunc(deref(spec.Authorize).Renames, func(r oauthv1alpha1.Rename) bool { return r.Standard == "state" })
+	if renamed && path == oauthv1alpha1.CallbackShared {
+		f.fail(oauthv1alpha1.ReasonInvalid, "authorize.renames of state needs callback.path Vendor or Credential: at /v1/callback nothing tells by which name the state comes back")
 	}
 }
 
