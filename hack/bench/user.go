@@ -238,7 +238,7 @@ type browser struct {
 }
 
 func newBrowser(address string, trust *tls.Config) *browser {
-	return &browser{address, &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxConnsPerHost: 1}}
+	return &browser{address, &http.Transport{TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true, MaxConnsPerHost: 1}}
 }
 
 func (b *browser) get(path, cookie string) (answer, error) {
