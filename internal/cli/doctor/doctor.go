@@ -22,6 +22,7 @@ import (
 
 	"github.com/oauthbroker/oauth-broker/internal/cli/kube"
 	"github.com/oauthbroker/oauth-broker/internal/cli/terminal"
+	"github.com/oauthbroker/oauth-broker/internal/keyring"
 )
 
 // Level grades a finding.
@@ -74,7 +75,7 @@ type Doctor struct {
 // install is what was found of the install.
 type install struct {
 	keyRingSecret, tlsSecret string
-	ringIDs                  []string
+	ring                     keyring.Ring // without secrets
 	sequence                 int64
 }
 

@@ -21,6 +21,7 @@ import (
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/internal/cli/kube"
 	"github.com/oauthbroker/oauth-broker/internal/cli/reach"
+	"github.com/oauthbroker/oauth-broker/internal/keyring"
 )
 
 const (
@@ -112,15 +113,25 @@ func (d *Doctor) compare(found map[string]served) {
 		default:
 			d.good("pod", name, "serves sequence %d", s.Sequence)
 		}
-		var lacks []string
-		for _, id := range d.install.ringIDs {
-			if !slices.Contains(s.KeyIDs, id) {
-				lacks = append(lacks, id)
-			}
+		d.keys(name, s.KeyIDs)
+	}
+}
+
+// keys holds those that a broker has against the ring. A key that does not seal yet
+// may be on its way.
+func (d *Doctor) keys(broker string, has []string) {
+	var lacks []string
+	for _, key := range d.install.ring.Status(d.Now()) {
+		switch {
+		case slices.Contains(has, key.ID):
+		case key.State == keyring.Waiting:
+			d.add(Finding{Check: "key-ring", Object: broker, Level: Note, Message: fmt.Sprintf("has not got the key %s of %s yet, which seals from %s on", key.ID, key.List, key.SealFrom.Format(time.RFC3339)), Fix: "run doctor again before that: a mounted Secret takes up to two minutes to arrive"})
+		default:
+			lacks = append(lacks, key.ID)
 		}
-		if len(lacks) > 0 {
-			d.add(Finding{Check: "key-ring", Object: name, Level: Problem, Message: "lacks the keys " + strings.Join(lacks, ", ") + ": it cannot open what others sealed with them", Fix: "a mounted Secret takes up to two minutes to arrive; after that restart the pod"})
-		}
+	}
+	if len(lacks) > 0 {
+		d.add(Finding{Check: "key-ring", Object: broker, Level: Problem, Message: "lacks the keys " + strings.Join(lacks, ", ") + ": it cannot open what others sealed with them", Fix: "a mounted Secret takes up to two minutes to arrive; after that restart the pod"})
 	}
 }
 

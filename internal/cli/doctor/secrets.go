@@ -94,7 +94,7 @@ func (d *Doctor) ring(s *corev1.Secret) {
 		d.add(Finding{Check: "key-ring", Object: object, Level: Problem, Message: "cannot be read: " + err.Error(), Fix: "undo the last edit of that Secret, or restore it from the backup; restart no broker before that"})
 		return
 	}
-	d.install.ringIDs = ring.IDs()
+	d.install.ring = ring
 	for _, list := range []struct {
 		name string
 		keys []keyring.Key

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/internal/keyring"
 	"github.com/oauthbroker/oauth-broker/test/binary"
 	"github.com/oauthbroker/oauth-broker/test/fakevendor"
 	"github.com/oauthbroker/oauth-broker/test/install"
@@ -33,6 +35,7 @@ func TestCluster(t *testing.T) {
 	w.start()
 	t.Run("doctor finds bad objects", func(t *testing.T) { w.on(t).badObjects() })
 	t.Run("doctor is content", func(t *testing.T) { w.on(t).goodObjects() })
+	t.Run("doctor knows keys that wait", func(t *testing.T) { w.on(t).newKeys() })
 	t.Run("vendors", func(t *testing.T) { w.on(t).vendors() })
 	t.Run("helm test", func(t *testing.T) { w.on(t).selftest() })
 	t.Run("pods through the API server", func(t *testing.T) { w.on(t).podsThroughTheAPI() })
@@ -193,6 +196,41 @@ func (w *world) goodObjects() {
 	r.has(w.t, "note", "certificate", w.PublicURL, "expires on")
 	r.has(w.t, "note", "certificate", "oauth-broker-tls", "expires on")
 	r.has(w.t, "ok", "clock", "", "the broker and this machine agree")
+}
+
+// newKeys are in the Secret and not in the broker's file, as before a kubelet wrote it.
+func (w *world) newKeys() {
+	var s corev1.Secret
+	if err := plane.Client.Get(w.t.Context(), client.ObjectKey{Namespace: install.Namespace, Name: "oauth-broker-keyring"}, &s); err != nil {
+		w.t.Fatal(err)
+	}
+	before := s.Data[keyring.DataKey]
+	for delay, want := range map[time.Duration]struct {
+		code  int
+		level string
+		text  string
+	}{time.Hour: {0, "note", "has not got the key"}, 0: {1, "problem", "lacks the keys"}} {
+		ring, err := keyring.Parse(before)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		ring, _ = ring.Rotate(time.Now(), delay)
+		b, err := keyring.Encode(ring)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.setRing(&s, b)
+		w.doctor(want.code).has(w.t, want.level, "key-ring", "http://"+w.Admin, want.text)
+	}
+	w.setRing(&s, before)
+}
+
+func (w *world) setRing(s *corev1.Secret, ring []byte) {
+	w.t.Helper()
+	s.Data[keyring.DataKey] = ring
+	if err := plane.Client.Update(w.t.Context(), s); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) vendors() {
