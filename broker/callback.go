@@ -135,20 +135,21 @@ func (s *Server) trustAsk(r *request, a ask) (vendor.Endpoint, returnAddress, er
 	if err != nil {
 		return vendor.Endpoint{}, back, &redirectError{to: back, err: gone(err, oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again")}
 	}
-	if err := stillAllowed(r.config, c, e); err != nil {
-		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.UnauthorizedClient, "this client may not use this vendor, or its shared credential, any more").Because(err)}
+	if err := stillAllowed(r.config, c, e, oauth.UnauthorizedClient); err != nil {
+		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.AsError(err)}
 	}
 	return e, back, nil
 }
 
 // stillAllowed tells whether c may use vendor and credential, as it could when its
-// login began.
-func stillAllowed(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint) error {
+// login began; code says it in the words of the endpoint.
+func stillAllowed(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint, code string) error {
+	const refusal = "this client may not use this vendor, or its shared credential, any more"
 	if _, allowed := config.Allows(c, e.Vendor); !allowed {
-		return errors.New("vendor is not among the client's vendors any more")
+		return oauth.Errorf(code, refusal).Because(errors.New("vendor is not among the client's vendors any more"))
 	}
 	if e.Credential.Source != runtimeconfig.SourceBYOC && !config.MayUseShared(c, e.Vendor) {
-		return errors.New("shared use was withdrawn")
+		return oauth.Errorf(code, refusal).Because(errors.New("shared use was withdrawn"))
 	}
 	return nil
 }

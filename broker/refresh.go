@@ -83,8 +83,8 @@ func ownGrant(r *request, t *tokenRequest, token secret.Text) (*grant, error) {
 
 // stillGranted tells whether c may refresh what it was granted at e.
 func stillGranted(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint) error {
-	if err := stillAllowed(config, c, e); err != nil {
-		return oauth.Errorf(oauth.InvalidGrant, "this client may not use this vendor, or its shared credential, any more").Because(err)
+	if err := stillAllowed(config, c, e, oauth.InvalidGrant); err != nil {
+		return err
 	}
 	return switched(config, c, e)
 }
@@ -129,8 +129,9 @@ func invalidRefreshToken(cause error) *oauth.Error {
 }
 
 // narrowScope judges the scope of a refresh: never wider than what was granted or
-// asked for, of which the vendor knows best. None asked means all that was granted. What a vendor's own refresh token was granted
-// only the vendor knows, so there the limits of vendor and client count.
+// asked for, of which the vendor knows best. None asked means all that was granted.
+// What a vendor's own refresh token was granted only the vendor knows, so there the
+// limits of vendor and client count.
 func narrowScope(g *grant, t *tokenRequest, v *runtimeconfig.Vendor) ([]string, error) {
 	asked, err := oauth.ParseScope(t.params.Get("scope"))
 	if err != nil {

@@ -151,14 +151,13 @@ const maxConditions = 16
 // others wrote it keeps what there is room for.
 func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
 	var changed []metav1.Condition
-	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
-		optional := c.Type == oauthv1alpha1.ConditionCredentialsValid || c.Type == oauthv1alpha1.ConditionStalled
-		return optional && meta.FindStatusCondition(wanted, c.Type) == nil
-	})
 	room := maxConditions - len(wanted)
 	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
-		if meta.FindStatusCondition(wanted, c.Type) != nil {
+		switch {
+		case meta.FindStatusCondition(wanted, c.Type) != nil:
 			return false
+		case c.Type == oauthv1alpha1.ConditionCredentialsValid, c.Type == oauthv1alpha1.ConditionStalled: // ours, and optional
+			return true
 		}
 		room--
 		return room < 0

@@ -39,11 +39,11 @@ func Address(r *http.Request, trusted []netip.Prefix) string {
 // forwardedAddress reads one caller of X-Forwarded-For. Some proxies write its port,
 // too, Azure Application Gateway for one.
 func forwardedAddress(s string) (netip.Addr, bool) {
-	if withPort, err := netip.ParseAddrPort(s); err == nil {
-		return withPort.Addr(), true
+	if addr, err := netip.ParseAddr(s); err == nil { // as nearly all write it
+		return addr, true
 	}
-	addr, err := netip.ParseAddr(s)
-	return addr, err == nil
+	withPort, err := netip.ParseAddrPort(s)
+	return withPort.Addr(), err == nil
 }
 
 // Unlisted tells of a peer that forwards for others and is not among the trusted

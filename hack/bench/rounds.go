@@ -92,7 +92,7 @@ func (b *bench) compare(ctx context.Context, users int, contenders ...*contender
 // only once is not measured.
 func (c *contender) gather(ctx context.Context, users int, b *bench) error {
 	for i := range users {
-		u := &user{tenants: c.target.tenants, next: i, step: users, address: c.target.address, trust: b.trust}
+		u := &user{tenants: c.target.tenants, next: i, step: users, trust: b.trust}
 		c.users = append(c.users, u)
 		for _, side := range []struct {
 			to      **conn

@@ -46,9 +46,8 @@ func (t times) brokers() time.Duration { return t.Authorize + t.Callback + t.Tok
 // has a connection of its own to the broker and one to the vendor, and keeps both.
 type user struct {
 	broker, vendor *conn
-	// address of the broker, for a browser that has no connection yet.
-	address string
-	trust   *tls.Config
+	// trust is for browsers that have no connection yet.
+	trust *tls.Config
 	// tenants is how many there are to log in to; next is this user's next.
 	tenants, next, step int
 	// refreshToken is what the last answer held.
@@ -62,7 +61,7 @@ func (u *user) login() (times, error) { return u.loginWith(u.broker) }
 // visit is a login as people make it: their browser has no connection to the
 // broker yet, and speaks HTTP/2. The client's server keeps its connection.
 func (u *user) visit() (times, error) {
-	b := newBrowser(u.address, u.trust)
+	b := newBrowser(u.broker.address, u.trust)
 	defer b.close()
 	return u.loginWith(b)
 }

@@ -116,19 +116,13 @@ func (s *suite) findService(ctx context.Context) error {
 // reachable waits until the node knows the address of a Service that is new:
 // kube-proxy takes a moment. No load runs meanwhile, so no failure is hidden.
 func (s *suite) reachable(ctx context.Context) error {
-	began := time.Now()
-	for {
+	return until(ctx, 20*time.Second, 50*time.Millisecond, func() error {
 		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.service)
-		if err == nil {
-			return connection.Close()
-		}
-		if time.Since(began) > 20*time.Second {
+		if err != nil {
 			return fmt.Errorf("the Service is not reachable: %w", err)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return err
-		}
-	}
+		return connection.Close()
+	})
 }
 
 // applyObjects configures a vendor with a shared app, a tenant that uses it and
@@ -172,13 +166,13 @@ func (s *suite) tenantRoles(ctx context.Context) error {
 		_, err := s.kube(ctx, "", append([]string{"auth", "can-i", "--as=tenant", "--as-group=system:authenticated"}, words...)...)
 		return err == nil
 	}
-	for began := time.Now(); !may("create", "byoccredentials", "--namespace=globex"); {
-		if time.Since(began) > 20*time.Second {
+	if err := until(ctx, 20*time.Second, 100*time.Millisecond, func() error {
+		if !may("create", "byoccredentials", "--namespace=globex") {
 			return errors.New("who may edit a namespace may not bring credentials")
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	switch {
 	case !may("patch", "brokerclients", "--namespace=globex"), !may("get", "brokerclients", "--namespace=globex"), !may("list", "oauthvendors"):
@@ -396,7 +390,7 @@ images: [{name: %[2]s, newTag: %[3]s}]
 		return err
 	}
 	s.line("$ kubectl apply --server-side -k OVERLAY")
-	if _, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+release, "--timeout=180s"); err != nil {
+	if err := s.rolled(ctx, release); err != nil {
 		return err
 	}
 	if _, err := s.kube(ctx, s.vendor(""), "apply", "-f", "-"); err != nil {

@@ -99,33 +99,38 @@ func (s *suite) under(ctx context.Context, what string, do func(context.Context)
 // drain is how long the last old pod takes to end after a rollout is complete.
 const drain = 8 * time.Second
 
+// rolled waits until all pods of a Deployment are those that it wants.
+func (s *suite) rolled(ctx context.Context, deployment string) error {
+	_, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+deployment, "--timeout=180s")
+	return err
+}
+
+// restart replaces the brokers' pods, one after the other.
+func (s *suite) restart(ctx context.Context) error {
+	_, err := s.kube(ctx, "", "-n", namespace, "rollout", "restart", "deployment/"+release)
+	return errors.Join(err, s.rolled(ctx, release), pause(ctx, drain))
+}
+
 // breakThings does what clusters do to pods. Every one is tried and reported.
 func (s *suite) breakThings(ctx context.Context) error {
-	rolled := func(ctx context.Context, name string) error {
-		_, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+name, "--timeout=180s")
-		return err
-	}
 	var errs []error
 	for _, b := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
 		{"nothing happens for 10 s", func(ctx context.Context) error { return pause(ctx, 10*time.Second) }},
-		{"rolling restart of brokers", func(ctx context.Context) error {
-			_, err := s.kube(ctx, "", "-n", namespace, "rollout", "restart", "deployment/"+release)
-			return errors.Join(err, rolled(ctx, release), pause(ctx, drain))
-		}},
-		{"a broker pod is deleted", func(ctx context.Context) error { return s.deletePod(ctx, "broker", rolled, release) }},
+		{"rolling restart of brokers", s.restart},
+		{"a broker pod is deleted", func(ctx context.Context) error { return s.deletePod(ctx, "broker", release) }},
 		{"the operator's pods are deleted", func(ctx context.Context) error {
 			_, err := s.kube(ctx, "", "-n", namespace, "delete", "pods", "-l", "app.kubernetes.io/component=manager", "--wait=false")
-			return errors.Join(err, pause(ctx, 2*time.Second), rolled(ctx, release+"-manager"))
+			return errors.Join(err, pause(ctx, 2*time.Second), s.rolled(ctx, release+"-manager"))
 		}},
 		{"scaled to 1 and back to 3", func(ctx context.Context) error {
 			for _, n := range []string{"1", "3"} {
 				if _, err := s.kube(ctx, "", "-n", namespace, "scale", "deployment/"+release, "--replicas="+n); err != nil {
 					return err
 				}
-				if err := errors.Join(pause(ctx, drain), rolled(ctx, release)); err != nil {
+				if err := errors.Join(pause(ctx, drain), s.rolled(ctx, release)); err != nil {
 					return err
 				}
 			}
@@ -139,7 +144,7 @@ func (s *suite) breakThings(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (s *suite) deletePod(ctx context.Context, component string, rolled func(context.Context, string) error, deployment string) error {
+func (s *suite) deletePod(ctx context.Context, component, deployment string) error {
 	pod, err := s.firstPod(ctx, component)
 	if err != nil {
 		return err
@@ -147,7 +152,7 @@ func (s *suite) deletePod(ctx context.Context, component string, rolled func(con
 	if _, err := s.kube(ctx, "", "-n", namespace, "delete", "pod", pod); err != nil {
 		return err
 	}
-	return rolled(ctx, deployment)
+	return s.rolled(ctx, deployment)
 }
 
 func (s *suite) firstPod(ctx context.Context, component string) (string, error) {
@@ -238,6 +243,19 @@ func (s *suite) stopAPIServer(ctx context.Context) error {
 		_, err = s.kube(ctx, "", "wait", "--for=condition=Programmed", "oauthvendor/e2e", "--timeout=60s")
 		return err
 	}))
+}
+
+// until tries again after a while, until it succeeds or limit is over.
+func until(ctx context.Context, limit, while time.Duration, try func() error) error {
+	for began := time.Now(); ; {
+		err := try()
+		if err == nil || ctx.Err() != nil || time.Since(began) > limit {
+			return err
+		}
+		if err := pause(ctx, while); err != nil {
+			return err
+		}
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

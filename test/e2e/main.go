@@ -7,8 +7,8 @@
 // installs charts/oauth-broker with three broker replicas and a vendor of our own
 // in a pod, logs in through the Service, and then does to it what clusters do:
 // edits, rolling restarts, killed pods, an API server that is away, upgrade,
-// rollback, uninstall, the commands of the runbooks, and an install by kustomize. It prints what each step
-// showed and exits with 0 or the reason.
+// rollback, uninstall, the commands of the runbooks, and an install by kustomize.
+// It prints what each step showed and exits with 0 or the reason.
 //
 // Read it in this order: main.go (the steps), install.go (what is installed),
 // previous.go (what is upgraded), login.go (a login), load.go (logins while

@@ -87,17 +87,8 @@ func (s *suite) runbooks(ctx context.Context) error {
 	err = errors.Join(r.breakKeyRing(ctx), r.work(ctx, pages))
 	err = errors.Join(err, r.makeTrouble(ctx), r.work(ctx, others))
 	s.line("%d commands of runbooks ran; %d cannot be run here", r.ran, len(notRun()))
-	return errors.Join(err, s.restart(ctx), s.refreshOld(ctx), s.logins(ctx))
-}
-
-// restart lets every pod have the key and the certificate that are new; without it
-// that takes two minutes.
-func (s *suite) restart(ctx context.Context) error {
-	if _, err := s.kube(ctx, "", "-n", namespace, "rollout", "restart", "deployment/"+release); err != nil {
-		return err
-	}
-	_, err := s.kube(ctx, "", "-n", namespace, "rollout", "status", "deployment/"+release, "deployment/"+release+"-manager", "--timeout=180s")
-	return errors.Join(err, pause(ctx, drain))
+	// Until every pod has the key and the certificate that are new takes two minutes, or this.
+	return errors.Join(err, s.restart(ctx), s.rolled(ctx, release+"-manager"), s.refreshOld(ctx), s.logins(ctx))
 }
 
 // newReader has kubectl, helm and the product's programs on the path, and in a
@@ -189,21 +180,16 @@ func (r *reader) makeTrouble(ctx context.Context) error {
 		}
 	}
 	web := apps()[1]
-	for began := time.Now(); ; {
+	return until(ctx, 20*time.Second, 100*time.Millisecond, func() error {
 		u := s.newUser(&counts{}, true)
 		_, login := u.logIn(ctx, web)
 		_, refresh := u.refresh(ctx, web, s.tokens.refresh[web.id])
-		if login != nil && refresh != nil {
-			s.line("the vendor refuses a credential: %v", refresh)
-			return nil
-		}
-		if time.Since(began) > 20*time.Second {
+		if login == nil || refresh == nil {
 			return errors.New("a wrong secret logs in")
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
-	}
+		s.line("the vendor refuses a credential: %v", refresh)
+		return nil
+	})
 }
 
 // work is first what the pages diagnose by, while there is something to find, and
@@ -289,21 +275,16 @@ func (r *reader) try(ctx context.Context, command string) error {
 		}
 		command = source // what it looks through must be there
 	}
-	for began := time.Now(); ; {
+	return until(ctx, patience, time.Second, func() error {
 		out, err := r.bash(ctx, r.fill.Replace(command))
 		if err == nil {
 			err = telling(command, out)
 		}
-		if err == nil {
-			return nil
-		}
-		if time.Since(began) > patience || ctx.Err() != nil {
+		if err != nil {
 			return fmt.Errorf("%s\n%w", command, err)
 		}
-		if err := pause(ctx, time.Second); err != nil {
-			return err
-		}
-	}
+		return nil
+	})
 }
 
 // bash runs a command in the reader's folder. A grep that finds nothing is no
