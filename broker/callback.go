@@ -135,21 +135,23 @@ func (s *Server) trustAsk(r *request, a ask) (vendor.Endpoint, returnAddress, er
 	if err != nil {
 		return vendor.Endpoint{}, back, &redirectError{to: back, err: gone(err, oauth.ServerError, "the credential of this sign-in was changed or removed meanwhile; start again")}
 	}
-	if err := stillAllowed(r.config, c, e, oauth.UnauthorizedClient); err != nil {
-		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.AsError(err)}
+	if err := stillAllowed(r.config, c, e); err != nil {
+		return vendor.Endpoint{}, back, &redirectError{to: back, err: oauth.Errorf(oauth.UnauthorizedClient, notAllowedAnyMore).Because(err)}
 	}
 	return e, back, nil
 }
 
+// notAllowedAnyMore is what a client is told that stillAllowed refuses.
+const notAllowedAnyMore = "this client may not use this vendor, or its shared credential, any more"
+
 // stillAllowed tells whether c may use vendor and credential, as it could when its
-// login began; code says it in the words of the endpoint.
-func stillAllowed(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint, code string) error {
-	const refusal = "this client may not use this vendor, or its shared credential, any more"
+// login began; the error is for the log.
+func stillAllowed(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint) error {
 	if _, allowed := config.Allows(c, e.Vendor); !allowed {
-		return oauth.Errorf(code, refusal).Because(errors.New("vendor is not among the client's vendors any more"))
+		return errors.New("vendor is not among the client's vendors any more")
 	}
 	if e.Credential.Source != runtimeconfig.SourceBYOC && !config.MayUseShared(c, e.Vendor) {
-		return oauth.Errorf(code, refusal).Because(errors.New("shared use was withdrawn"))
+		return errors.New("shared use was withdrawn")
 	}
 	return nil
 }

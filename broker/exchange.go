@@ -68,8 +68,8 @@ func (s *Server) redeemCode(w http.ResponseWriter, r *request, t *tokenRequest) 
 	if err != nil {
 		return gone(err, oauth.InvalidGrant, "the credential of this sign-in was changed or removed meanwhile; sign in again")
 	}
-	if err := stillAllowed(r.config, t.client, e, oauth.InvalidGrant); err != nil {
-		return err
+	if err := stillAllowed(r.config, t.client, e); err != nil {
+		return oauth.Errorf(oauth.InvalidGrant, notAllowedAnyMore).Because(err)
 	}
 	release, err := s.take(r, once.NewKey("code", g.ID), s.Lifetimes.Code)
 	if err != nil {

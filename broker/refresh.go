@@ -83,8 +83,8 @@ func ownGrant(r *request, t *tokenRequest, token secret.Text) (*grant, error) {
 
 // stillGranted tells whether c may refresh what it was granted at e.
 func stillGranted(config *runtimeconfig.Snapshot, c *runtimeconfig.Client, e vendor.Endpoint) error {
-	if err := stillAllowed(config, c, e, oauth.InvalidGrant); err != nil {
-		return err
+	if err := stillAllowed(config, c, e); err != nil {
+		return oauth.Errorf(oauth.InvalidGrant, notAllowedAnyMore).Because(err)
 	}
 	return switched(config, c, e)
 }

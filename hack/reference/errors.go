@@ -118,15 +118,17 @@ func (s *source) constants() map[string]string {
 	return all
 }
 
-// oauthError reads oauth.Errorf(code, description) and oauth.Error{...}.
+// oauthError reads oauth.Errorf(code, description), gone(err, code, description)
+// and oauth.Error{...}.
 func oauthError(n ast.Node, constants map[string]string) (code string, description []string) {
 	var codeExpr, textExpr ast.Expr
 	switch n := n.(type) {
 	case *ast.CallExpr:
-		if name := chain(n.Fun); (name != "oauth.Errorf" && name != "Errorf") || len(n.Args) < 2 {
+		at, ok := map[string]int{"oauth.Errorf": 0, "Errorf": 0, "gone": 1}[chain(n.Fun)]
+		if !ok || len(n.Args) < at+2 {
 			return "", nil
 		}
-		codeExpr, textExpr = n.Args[0], n.Args[1]
+		codeExpr, textExpr = n.Args[at], n.Args[at+1]
 	case *ast.CompositeLit:
 		if name := chain(n.Type); name != "oauth.Error" && name != "Error" {
 			return "", nil
@@ -137,7 +139,11 @@ func oauthError(n ast.Node, constants map[string]string) (code string, descripti
 	if code = constants[name[strings.LastIndex(name, ".")+1:]]; code == "" {
 		return "", nil // computed from another error
 	}
-	if t, ok := text(textExpr); ok && t != "%s" {
+	t, ok := text(textExpr)
+	if !ok {
+		t = constants[chain(textExpr)]
+	}
+	if t != "" && t != "%s" {
 		description = []string{strings.ReplaceAll(strings.ReplaceAll(t, "%s", "..."), "%d", "...")}
 	}
 	return code, description
