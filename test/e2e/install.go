@@ -110,14 +110,14 @@ func (s *suite) findService(ctx context.Context) error {
 	s.service = ip + ":443"
 	pods, err := s.kube(ctx, "", "-n", namespace, "get", "pods", "--no-headers")
 	s.line("%s", strings.ReplaceAll(strings.TrimSpace(pods), "\n", "\n    "))
-	return errors.Join(err, s.reachable(ctx))
+	return errors.Join(err, reachable(ctx, s.service, 20*time.Second))
 }
 
 // reachable waits until the node knows the address of a Service that is new:
 // kube-proxy takes a moment. No load runs meanwhile, so no failure is hidden.
-func (s *suite) reachable(ctx context.Context) error {
-	return until(ctx, 20*time.Second, 50*time.Millisecond, func() error {
-		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.service)
+func reachable(ctx context.Context, service string, limit time.Duration) error {
+	return until(ctx, limit, 50*time.Millisecond, func() error {
+		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", service)
 		if err != nil {
 			return fmt.Errorf("the Service is not reachable: %w", err)
 		}

@@ -241,8 +241,28 @@ func (s *suite) stopAPIServer(ctx context.Context) error {
 			return err
 		}
 		_, err = s.kube(ctx, "", "wait", "--for=condition=Programmed", "oauthvendor/e2e", "--timeout=60s")
-		return err
+		return errors.Join(err, s.nodeFollows(ctx))
 	}))
+}
+
+// nodeFollows waits until kube-proxy has seen a new Service. While the API server is
+// away it looks for it ever more rarely, up to a minute apart; until it looks again,
+// new connections go to the pods that it knew, and a rollout would end these.
+func (s *suite) nodeFollows(ctx context.Context) error {
+	began, name := time.Now(), "after-outage"
+	if _, err := s.kube(ctx, "", "-n", namespace, "expose", "deployment", release, "--name="+name, "--port=443", "--target-port=public"); err != nil {
+		return err
+	}
+	ip, err := s.kube(ctx, "", "-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return err
+	}
+	if err := reachable(ctx, ip+":443", 2*time.Minute); err != nil {
+		return err
+	}
+	s.line("kube-proxy followed %s after the API server was back", time.Since(began).Round(100*time.Millisecond))
+	_, err = s.kube(ctx, "", "-n", namespace, "delete", "service", name)
+	return err
 }
 
 // until tries again after a while, until it succeeds or limit is over.
