@@ -78,7 +78,7 @@ func (s *Server) respond(w http.ResponseWriter, r *request, t *tokenRequest, g g
 	}
 	switch {
 	case token.Empty():
-	case s.Shared == nil && onlyBrokerRotates(t.client, g.endpoint):
+	case t.client.NoRefresh, s.Shared == nil && onlyBrokerRotates(t.client, g.endpoint):
 		g.endpoint.DropRefreshToken(members)
 	default:
 		out, err := s.refreshTokenFor(r, t, g, token)

@@ -38,6 +38,9 @@ func (s *Server) token(w http.ResponseWriter, r *request) error {
 		return s.redeemCode(w, r, t)
 	case grantRefresh:
 		r.event.grant = grantRefresh
+		if t.client.NoRefresh {
+			return oauth.Errorf(oauth.UnauthorizedClient, "this client did not register the grant type refresh_token")
+		}
 		return s.redeemRefreshToken(w, r, t)
 	case "":
 		return oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")

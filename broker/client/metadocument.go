@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -224,17 +225,31 @@ func parseDocument(id string, body []byte) (*runtimeconfig.Client, error) {
 	case !hasMethod:
 		// The default of RFC 7591, client_secret_basic, cannot be meant here.
 		members["token_endpoint_auth_method"] = json.RawMessage(`"` + authNone + `"`)
-		if body, err = json.Marshal(members); err != nil {
-			return nil, err
-		}
 	case textOf(method) != authNone && textOf(method) != authPrivateKeyJWT:
 		return nil, errors.New("token_endpoint_auth_method needs a shared secret")
+	}
+	passOverGrants(members)
+	if body, err = json.Marshal(members); err != nil {
+		return nil, err
 	}
 	m, err := ParseMetadata(body)
 	if err != nil {
 		return nil, err
 	}
 	return m.client(id), nil
+}
+
+// passOverGrants leaves out the grant types that the broker has not. A document is
+// no request to this server, where that would be a mistake: it is for all servers.
+func passOverGrants(members map[string]json.RawMessage) {
+	var grants []string
+	if json.Unmarshal(members["grant_types"], &grants) != nil || !slices.Contains(grants, grantAuthorizationCode) {
+		return // as it is, to be refused or completed
+	}
+	grants = slices.DeleteFunc(grants, func(g string) bool { return g != grantAuthorizationCode && g != grantRefreshToken })
+	if b, err := json.Marshal(grants); err == nil {
+		members["grant_types"] = b
+	}
 }
 
 // textOf is the text of a JSON string, and empty for anything else.

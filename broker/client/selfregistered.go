@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
@@ -56,7 +57,7 @@ type Registered struct {
 // the sealed registration. vendor is empty at the generic endpoint.
 func Register(r *seal.Ring, m *Metadata, vendor string, now time.Time) (*Registered, error) {
 	d := document{
-		Name: m.ClientName, Redirect: m.RedirectURIs, Method: m.AuthMethod, Refresh: len(m.GrantTypes) > 1,
+		Name: m.ClientName, Redirect: m.RedirectURIs, Method: m.AuthMethod, Refresh: slices.Contains(m.GrantTypes, grantRefreshToken),
 		Native: m.ApplicationType == applicationNative, JWKS: m.JWKS, Vendor: vendor, Issued: now.Unix(),
 	}
 	expires := now.Add(RegistrationLife)
@@ -121,7 +122,7 @@ func (g *Registered) Client() *runtimeconfig.Client {
 func (m *Metadata) client(id string) *runtimeconfig.Client {
 	c := &runtimeconfig.Client{
 		ID: id, SelfRegistered: true, DisplayName: m.ClientName, RedirectURIs: m.RedirectURIs,
-		Native: m.ApplicationType == applicationNative, JWKS: string(m.JWKS),
+		Native: m.ApplicationType == applicationNative, JWKS: string(m.JWKS), NoRefresh: !slices.Contains(m.GrantTypes, grantRefreshToken),
 	}
 	switch m.AuthMethod {
 	case authNone:

@@ -40,6 +40,9 @@ type Client struct {
 	// SelfRegistered clients made themselves known (RFC 7591, or a client id
 	// metadata document). They are never published and have no namespace.
 	SelfRegistered bool `json:"-"`
+	// NoRefresh clients registered without the refresh_token grant. A BrokerClient
+	// has no such choice.
+	NoRefresh bool `json:"-"`
 }
 
 // AllowedVendor is a vendor that a client may use.

@@ -17,7 +17,12 @@ if (known) {
   const method = client_secret ? client.ClientSecretBasic(client_secret) : client.None();
   config = await client.discovery(server, client_id, undefined, method, { algorithm });
 } else {
-  const metadata = { client_name: 'openid-client test', redirect_uris: [callback.redirectUri], token_endpoint_auth_method: 'none' };
+  const metadata = {
+    client_name: 'openid-client test',
+    redirect_uris: [callback.redirectUri],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'none',
+  };
   config = await client.dynamicClientRegistration(server, metadata, client.None(), { algorithm });
 }
 
