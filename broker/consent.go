@@ -103,6 +103,7 @@ type consentData struct {
 	Loopback       bool
 	CanRemember    bool
 	Scopes         []scopeLine
+	Resources      []string
 }
 
 type scopeLine struct{ Name, Text string }
@@ -117,6 +118,11 @@ func (s *Server) consentPage(a *authorization, c consentRequest, sealed string) 
 	}
 	if u, err := url.Parse(a.client.ID); err == nil && client.IsDocumentURL(a.client.ID) {
 		d.Publisher = u.Hostname()
+	}
+	if a.vendor.Resource.Mode != runtimeconfig.ResourceOmit { // else the access is for whatever the vendor thinks
+		for _, resource := range c.Resource {
+			d.Resources = append(d.Resources, shownResource(resource))
+		}
 	}
 	for _, scope := range c.Scopes {
 		d.Scopes = append(d.Scopes, scopeLine{Name: scope, Text: a.vendor.Scopes.Descriptions[scope]})

@@ -3,7 +3,10 @@
 package broker
 
 import (
+	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -31,6 +34,52 @@ func checkResource(a *authorization) error {
 	}
 	a.resource = asked
 	return nil
+}
+
+const (
+	// maxShownHost is the longest name that DNS has.
+	maxShownHost = 253
+	// maxShownRest is how much is shown of what follows the host.
+	maxShownRest = 60
+)
+
+// shownResource is a resource indicator as the consent page shows it. A client
+// chooses it freely: what stands before the host goes, and of a host that is too long
+// the end is kept, which tells whose it is. Letters that may look like others, or turn
+// the text around, are written as in URLs.
+func shownResource(resource string) string {
+	u, err := url.Parse(resource)
+	if err != nil { // checkResource saw to it
+		return ""
+	}
+	before, host := u.Scheme+":", plain(u.Host)
+	if host != "" {
+		before += "//"
+	}
+	if n := len(host) - maxShownHost; n > 0 {
+		host = "…" + host[n:]
+	}
+	rest := u.Opaque + u.EscapedPath()
+	if u.RawQuery != "" {
+		rest += "?" + u.RawQuery
+	}
+	if rest = plain(rest); len(rest) > maxShownRest {
+		rest = rest[:maxShownRest] + "…"
+	}
+	return before + host + rest
+}
+
+// plain writes all but visible ASCII letters as URLs do.
+func plain(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] <= 0x20 || s[i] >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // narrowResource judges the resource indicators of a token request: a subset of

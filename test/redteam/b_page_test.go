@@ -153,6 +153,53 @@ func TestRedTeam_B11_ScopesInWords(t *testing.T) {
 	}
 }
 
+// A consent is for the resources (RFC 8707) that the page shows: as text, with the
+// host to its end, in letters that look like no others.
+func TestRedTeam_B11_Resources(t *testing.T) {
+	h := harness.Standard(t, untrusted(nil))
+	l := h.NewLogin(harness.PublicClient)
+	deep := "mcp.good.example." + strings.Repeat("a", 60) + "." + strings.Repeat("b", 60) + ".evil.example"
+	for resource, want := range map[string]string{
+		"https://mcp.example.com/mcp":                      "https://mcp.example.com/mcp",
+		"https://mcp.example.com:8443/a?b=c":               "https://mcp.example.com:8443/a?b=c",
+		"https://good.example@evil.example/x":              "https://evil.example/x",
+		"https://\u043cc\u0440.example/\u202emoc.live":     "https://%D0%BCc%D1%80.example/%E2%80%AEmoc.live",
+		"https://x.example/</dd><script>alert(1)":          "https://x.example/%3C/dd%3E%3Cscript%3Ealert%281%29",
+		"https://x.example/?q=<script>alert(1)":            "https://x.example/?q=<script>alert(1)",
+		"urn:example:api":                                  "urn:example:api",
+		"urn:example:" + strings.Repeat("z", 500):          "urn:example:" + strings.Repeat("z", 52) + "…",
+		"https://" + deep + "/" + strings.Repeat("c", 500): "https://" + deep + "/" + strings.Repeat("c", 59) + "…",
+		"https://" + strings.Repeat("e", 600) + ".x/y":     "https://…" + strings.Repeat("e", 251) + ".x/y",
+		"https://y.example/" + strings.Repeat("d", 500):    "https://y.example/" + strings.Repeat("d", 59) + "…",
+	} {
+		l.Params["resource"] = []string{resource}
+		page := wantConsent(t, resource, l, l.Authorize())
+		if _, shown, _ := strings.Cut(page.text, "To be used at "); !strings.Contains(shown, want+" ") || strings.Contains(page.Body, "<script") {
+			t.Errorf("%s: the page shows %.200q, want %q", resource, shown, want)
+		}
+	}
+	l.Params["resource"] = []string{"https://one.example/", "https://two.example/"}
+	if page := wantConsent(t, "two", l, l.Authorize()); !strings.Contains(page.text, "To be used at https://one.example/ https://two.example/ ") {
+		t.Errorf("not both are shown: %s", page.text)
+	}
+	l.Params.Set("ui_locales", "de")
+	if page := wantConsent(t, "in German", l, l.Authorize()); !strings.Contains(page.text, "Zu benutzen bei https://one.example/") {
+		t.Errorf("not in German: %s", page.text)
+	}
+	l.Params.Del("resource")
+	if page := wantConsent(t, "none", l, l.Authorize()); strings.Contains(page.text, "Zu benutzen bei") {
+		t.Error("the page speaks of resources that nobody asked for")
+	}
+	// What the vendor is not told limits nothing, and the page must not say that it did.
+	d := h.Document()
+	d.Vendors[0].Trusted, d.Vendors[0].Resource.Mode = runtimeconfig.NamespaceSet{}, runtimeconfig.ResourceOmit
+	h.Apply(d)
+	l.Params.Set("resource", "https://one.example/")
+	if page := wantConsent(t, "left out", l, l.Authorize()); strings.Contains(page.text, "one.example") {
+		t.Error("the page shows a resource that the vendor is not told")
+	}
+}
+
 // The whole chain of redirects after the form must pass the page's CSP, also to
 // a client's own scheme.
 func TestRedTeam_B13_FormAction(t *testing.T) {
