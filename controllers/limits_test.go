@@ -43,7 +43,7 @@ func TestMakePlan_groundNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkPartition(t, p.Next, 2)
-	if err := checkPrefixes(p.Next.Index); err != nil {
+	if err := p.Next.Index.Check(); err != nil {
 		t.Errorf("the index would be taken for malformed: %v", err)
 	}
 	if len(p.Create) != 2 {

@@ -19,8 +19,6 @@ const (
 	// mergeBytes is the size below which two neighbours become one bucket: far
 	// below a split, so that no bucket goes back and forth.
 	mergeBytes = maxShardBytes / 4
-	// hashBits is the length of runtimeconfig.Hash.
-	hashBits = 256
 )
 
 // Published is a document as it is, or will be, in the cluster.
@@ -117,7 +115,7 @@ func (p *Plan) encode(prefix string, items []runtimeconfig.Item) error {
 	if err != nil {
 		return fmt.Errorf("encoding bucket %q: %w", prefix, err)
 	}
-	if len(content) > maxShardBytes && len(items) > 1 && len(prefix) < hashBits {
+	if len(content) > maxShardBytes && len(items) > 1 && len(prefix) < runtimeconfig.HashBits {
 		var halves [2][]runtimeconfig.Item
 		for _, it := range items {
 			bit := runtimeconfig.Hash(it.ID)[len(prefix)] - '0'

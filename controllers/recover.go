@@ -73,7 +73,7 @@ func (p *Publisher) recover(ctx context.Context) (*state, error) {
 	_, s.freshRing = object.Annotations[NewKeyRingAnnotation]
 	index, err := runtimeconfig.DecodeIndex(object.Data[runtimeconfig.IndexDataKey])
 	if err == nil {
-		err = checkPrefixes(index)
+		err = index.Check()
 	}
 	if err != nil {
 		p.complain(ctx, &object, "MalformedIndex", "the published index is malformed and is replaced: "+err.Error())
@@ -204,23 +204,6 @@ func (p *Publisher) readShard(ctx context.Context, name string, check *shardChec
 		}
 	}
 	return items, versionOf(&object), nil
-}
-
-// checkPrefixes refuses an index whose buckets overlap or whose shards repeat.
-func checkPrefixes(index runtimeconfig.Index) error {
-	names := map[string]bool{}
-	for i, ref := range index.Shards {
-		if strings.Trim(ref.Prefix, "01") != "" || len(ref.Prefix) > hashBits || names[ref.Name] {
-			return errors.New("a shard has a bad prefix or is named twice")
-		}
-		names[ref.Name] = true
-		for _, other := range index.Shards[i+1:] {
-			if strings.HasPrefix(ref.Prefix, other.Prefix) || strings.HasPrefix(other.Prefix, ref.Prefix) {
-				return errors.New("two buckets overlap")
-			}
-		}
-	}
-	return nil
 }
 
 // complain tells of damage in the log and as an event on the index.

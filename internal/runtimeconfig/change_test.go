@@ -216,7 +216,8 @@ func TestLoad_sharesWhatDidNotChange(t *testing.T) {
 	}
 }
 
-// TestLoad_overlap: an index whose shards could both hold an item is refused.
+// TestLoad_overlap: an index whose shards could both hold an item, or are not as a
+// publisher writes them, is refused.
 func TestLoad_overlap(t *testing.T) {
 	key := bytes.Repeat([]byte{7}, 32)
 	empty := func(spaces int) (string, []byte) {
@@ -226,11 +227,15 @@ func TestLoad_overlap(t *testing.T) {
 	one, first := empty(0)
 	two, second := empty(1)
 	contents := map[string][]byte{one: first, two: second}
-	for prefixes, good := range map[[2]string]bool{{"0", "1"}: true, {"00", "01"}: true, {"", "0"}: false, {"0", "0"}: false, {"0", "01"}: false, {"1", "0"}: false} {
+	for prefixes, good := range map[[2]string]bool{{"0", "1"}: true, {"00", "01"}: true, {"", "0"}: false, {"0", "0"}: false, {"0", "01"}: false, {"1", "0"}: false, {"0", "1x"}: false, {"0", "1" + strings.Repeat("0", 256)}: false} {
 		index := runtimeconfig.Index{Format: runtimeconfig.Format, NameKey: key, Shards: []runtimeconfig.ShardRef{{Name: one, Prefix: prefixes[0]}, {Name: two, Prefix: prefixes[1]}}}
 		if _, err := runtimeconfig.Load(index, contents, nil, options()); (err == nil) != good {
 			t.Errorf("prefixes %q: %v", prefixes, err)
 		}
+	}
+	twice := runtimeconfig.Index{Format: runtimeconfig.Format, NameKey: key, Shards: []runtimeconfig.ShardRef{{Name: one, Prefix: "0"}, {Name: one, Prefix: "1"}}}
+	if _, err := runtimeconfig.Load(twice, contents, nil, options()); err == nil {
+		t.Error("an index that names one shard twice is taken")
 	}
 }
 

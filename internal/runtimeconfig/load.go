@@ -49,7 +49,7 @@ func (s *Snapshot) Contents() map[string][]byte {
 // of a new shard the items that stand in prev's as they are, byte for byte, are
 // the same objects in the new snapshot. The result is what it would be without prev.
 func Load(i Index, shards map[string][]byte, prev *Snapshot, o Options) (*Snapshot, error) {
-	if err := i.checkPrefixes(); err != nil {
+	if err := i.Check(); err != nil {
 		return nil, err
 	}
 	if prev == nil {
@@ -92,13 +92,21 @@ func Load(i Index, shards map[string][]byte, prev *Snapshot, o Options) (*Snapsh
 	return s, nil
 }
 
-// checkPrefixes holds the shards apart: each item has one place, so none is
-// there twice.
-func (i Index) checkPrefixes() error {
-	for n := 1; n < len(i.Shards); n++ {
-		a, b := i.Shards[n-1], i.Shards[n]
-		if a.Prefix >= b.Prefix || strings.HasPrefix(b.Prefix, a.Prefix) {
-			return fmt.Errorf("shards %s and %s of the index overlap or are not sorted", a.Name, b.Name)
+// Check refuses an index whose shards are not as a publisher writes them: each once,
+// in the order of their prefixes, and apart from the others, so that each item has one
+// place.
+func (i Index) Check() error {
+	names := make(map[string]bool, len(i.Shards))
+	for n, ref := range i.Shards {
+		if names[ref.Name] || strings.Trim(ref.Prefix, "01") != "" || len(ref.Prefix) > HashBits {
+			return fmt.Errorf("shard %s of the index is named twice, or has a bad prefix", ref.Name)
+		}
+		names[ref.Name] = true
+		if n == 0 {
+			continue
+		}
+		if before := i.Shards[n-1]; before.Prefix >= ref.Prefix || strings.HasPrefix(ref.Prefix, before.Prefix) {
+			return fmt.Errorf("shards %s and %s of the index overlap or are not sorted", before.Name, ref.Name)
 		}
 	}
 	return nil

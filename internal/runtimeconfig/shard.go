@@ -53,7 +53,7 @@ func (e *entry) do(vendor func(*Vendor), credential func(*Credential), client fu
 // under tells whether the entry belongs into the shard of a prefix.
 func (e *entry) under(prefix string) bool {
 	for i := range len(prefix) {
-		if i >= 8*len(e.place) || '0'+e.place[i/8]>>(7-i%8)&1 != prefix[i] {
+		if i >= HashBits || '0'+e.place[i/8]>>(7-i%8)&1 != prefix[i] {
 			return false
 		}
 	}

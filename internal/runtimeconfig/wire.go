@@ -204,11 +204,14 @@ func (i Index) Revision() string {
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
+// HashBits is the length of a Hash.
+const HashBits = 8 * sha256.Size
+
 // Hash is the place of an item in the trie, as a string of 0 and 1. It has all
 // bits of the sum: nobody can choose names of items that no prefix parts.
 func Hash(id string) string {
 	sum := sha256.Sum256([]byte(id))
-	bits := make([]byte, 0, 8*len(sum))
+	bits := make([]byte, 0, HashBits)
 	for _, b := range sum {
 		for i := 7; i >= 0; i-- {
 			bits = append(bits, '0'+(b>>i)&1)

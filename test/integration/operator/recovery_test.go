@@ -129,6 +129,39 @@ func TestRecovery_malformedIndexOfNothing(t *testing.T) {
 	eventually(t, func() error { _, _, err := in.index(); return err })
 }
 
+// TestRecovery_unsortedIndexIsReplaced: brokers refuse an index whose shards are not
+// in order, so the operator must not take it for good.
+func TestRecovery_unsortedIndexIsReplaced(t *testing.T) {
+	in, b, _, _ := ready(t)
+	in.rotate(strings.Repeat("x", 8<<10))
+	for n := range 20 { // more than one shard holds
+		c := in.credential(fmt.Sprint("extra-", n))
+		c.Spec.Selection, c.Spec.SecretRef.Name = oauthv1alpha1.SelectionByName, "acme"
+		in.create(c)
+	}
+	eventually(t, func() error { return b.holds(21) })
+	index, object, err := in.index()
+	if err != nil || len(index.Shards) < 2 {
+		t.Fatalf("got %d shards, want several: %v", len(index.Shards), err)
+	}
+	slices.Reverse(index.Shards)
+	if object.Data[runtimeconfig.IndexDataKey], err = runtimeconfig.EncodeIndex(index); err != nil {
+		t.Fatal(err)
+	}
+	if err := plane.Client.Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		after, _, err := in.index()
+		if err == nil && after.Sequence <= index.Sequence {
+			err = fmt.Errorf("got sequence %d after %d, want it to go on", after.Sequence, index.Sequence)
+		}
+		return err
+	})
+	in.rotate("two")
+	eventually(t, func() error { return b.secretIs(in.tenant, in.vendorName(), "two") })
+}
+
 // TestRecovery_malformedWhileNoOperatorRuns: the broker logs, counts and serves
 // on; the next operator repairs.
 func TestRecovery_malformedWhileNoOperatorRuns(t *testing.T) {
