@@ -97,10 +97,7 @@ func keysFor(set jose.JSONWebKeySet, t *jwt.Token) (any, error) {
 	return keys, nil
 }
 
-// minRSABits is the least size of an RSA key (RFC 7518 section 3.3).
-const minRSABits = 2048
-
 func strong(k jose.JSONWebKey) bool {
 	key, isRSA := k.Key.(*rsa.PublicKey)
-	return !isRSA || key.N.BitLen() >= minRSABits
+	return !isRSA || key.N.BitLen() >= runtimeconfig.MinRSABits
 }

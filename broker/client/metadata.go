@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
 // Metadata is the client metadata that the broker understands (RFC 7591 section
@@ -159,7 +160,7 @@ func (m *Metadata) checkKeys() error {
 			return oauth.Errorf(InvalidClientMetadata, "jwks must hold public asymmetric keys only")
 		}
 		if !strong(k) {
-			return oauth.Errorf(InvalidClientMetadata, "jwks must hold RSA keys of at least %d bits", minRSABits)
+			return oauth.Errorf(InvalidClientMetadata, "jwks must hold RSA keys of at least %d bits", runtimeconfig.MinRSABits)
 		}
 	}
 	return nil

@@ -13,19 +13,15 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 	"github.com/oauthbroker/oauth-broker/internal/secret"
 )
 
-// privateMembers are JWK members that only private or symmetric keys have
-// (RFC 7518 section 6).
 var errPrivateKey = errors.New("holds private members: publish the public part only, and replace the key, which others may have read")
 
-// The sizes of RSA keys that are taken. A signature of 20,000 bits takes a broker
-// two seconds; go-jose reads public keys of up to 4096 bits.
-const (
-	minRSABits = 2048
-	maxRSABits = 8192
-)
+// maxRSABits bounds private RSA keys: a signature of 20,000 bits takes a broker two
+// seconds. go-jose reads public ones of up to 4096 bits.
+const maxRSABits = 8192
 
 // parsePublicJWK reads one public asymmetric key. Its errors never hold any
 // of the key.
@@ -34,6 +30,7 @@ func parsePublicJWK(raw json.RawMessage) (*jose.JSONWebKey, error) {
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, errors.New("is not a JSON object")
 	}
+	// What only private and symmetric keys have (RFC 7518 section 6).
 	for _, m := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
 		if _, private := members[m]; private {
 			return nil, errPrivateKey
@@ -45,8 +42,8 @@ func parsePublicJWK(raw json.RawMessage) (*jose.JSONWebKey, error) {
 	}
 	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
-		if key.N.BitLen() < minRSABits {
-			return nil, errors.New("is an RSA key of less than 2048 bits")
+		if key.N.BitLen() < runtimeconfig.MinRSABits {
+			return nil, fmt.Errorf("is an RSA key of less than %d bits", runtimeconfig.MinRSABits)
 		}
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 	default:

@@ -239,7 +239,7 @@ func fits(key any, algorithm string) (ok, known bool) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		bits := k.N.BitLen()
-		return (algorithm == "RS256" || algorithm == "PS256") && bits >= minRSABits && bits <= maxRSABits, true
+		return (algorithm == "RS256" || algorithm == "PS256") && bits >= runtimeconfig.MinRSABits && bits <= maxRSABits, true
 	case *ecdsa.PrivateKey:
 		return algorithm == "ES256" && k.Curve == elliptic.P256(), true
 	case ed25519.PrivateKey:

@@ -12,6 +12,10 @@ const (
 	ClientPrivateKeyJWT BrokerAuthMethod = "private_key_jwt"
 )
 
+// MinRSABits is the least size of a client's RSA key (RFC 7518 section 3.3): none that
+// is smaller is published, and the broker takes none.
+const MinRSABits = 2048
+
 // Client is a registered client of the broker.
 type Client struct {
 	// ID is <namespace>.<name>.
