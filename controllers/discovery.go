@@ -58,11 +58,7 @@ func (d *Discovery) Reconcile(ctx context.Context, request reconcile.Request) (r
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading vendor: %w", err)
 	}
-	class := vendor.Spec.BrokerClass
-	if class == "" {
-		class = oauthv1alpha1.DefaultBrokerClass
-	}
-	if apierrors.IsNotFound(err) || vendor.Spec.Discovery == nil || class != d.Class {
+	if apierrors.IsNotFound(err) || vendor.DeletionTimestamp != nil || vendor.Spec.Discovery == nil || !translate.SameClass(vendor.Spec.BrokerClass, d.Class) {
 		d.forget(request.Name)
 		return reconcile.Result{}, nil
 	}

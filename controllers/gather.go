@@ -83,7 +83,7 @@ func (g *Gatherer) gatherVendors(ctx context.Context) error {
 	}
 	in := translate.Inputs{Settings: g.Settings}
 	for _, o := range list.Items {
-		if g.ours(o.Spec.BrokerClass) {
+		if translate.SameClass(o.Spec.BrokerClass, g.Settings.BrokerClass) {
 			in.Vendors = append(in.Vendors, &o)
 		}
 	}
@@ -140,23 +140,16 @@ func (g *Gatherer) objects(ctx context.Context, in *translate.Inputs, o ...clien
 		}
 	}
 	for _, o := range credentials.Items {
-		if g.ours(o.Spec.BrokerClass) {
+		if translate.SameClass(o.Spec.BrokerClass, g.Settings.BrokerClass) {
 			in.Credentials = append(in.Credentials, &o)
 		}
 	}
 	for _, o := range clients.Items {
-		if g.ours(o.Spec.BrokerClass) {
+		if translate.SameClass(o.Spec.BrokerClass, g.Settings.BrokerClass) {
 			in.Clients = append(in.Clients, &o)
 		}
 	}
 	return nil
-}
-
-func (g *Gatherer) ours(class string) bool {
-	if class == "" {
-		class = oauthv1alpha1.DefaultBrokerClass
-	}
-	return class == g.Settings.BrokerClass
 }
 
 func (g *Gatherer) namespaces(ctx context.Context, in *translate.Inputs) error {

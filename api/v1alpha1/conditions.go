@@ -66,7 +66,7 @@ const (
 	// ReasonResolvedRefs (True): every reference resolves. The message may hold a note.
 	ReasonResolvedRefs = "ResolvedRefs"
 	// ReasonVendorNotFound (False): the named OAuthVendor does not exist in this
-	// broker class. Fix: create it, or correct the name.
+	// broker class, or is being deleted. Fix: create it, or correct the name.
 	ReasonVendorNotFound = "VendorNotFound"
 	// ReasonVendorNotAccepted (False): the named OAuthVendor is not accepted
 	// itself. Fix: read the vendor's condition Accepted.

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/faultpoint"
 )
 
@@ -29,7 +30,7 @@ func (r *Registrar) tellVendor(ctx context.Context, vendor string, orphans []oau
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("reading vendor: %w", err)
 		}
-		if err != nil || !serves(r.Class, v.Spec.BrokerClass) {
+		if err != nil || !translate.SameClass(v.Spec.BrokerClass, r.Class) {
 			r.Metrics.Orphans.WithLabelValues("").Add(float64(len(orphans)))
 			break
 		}
@@ -139,15 +140,10 @@ func (g *OrphanGauge) Collect(to chan<- prometheus.Metric) {
 	}
 	for i := range list.Items {
 		v := &list.Items[i]
-		if !serves(g.Class, v.Spec.BrokerClass) {
+		if !translate.SameClass(v.Spec.BrokerClass, g.Class) {
 			continue
 		}
 		to <- prometheus.MustNewConstMetric(g.listed, prometheus.GaugeValue, float64(len(v.Status.OrphanedRegistrations)), v.Name)
 		to <- prometheus.MustNewConstMetric(g.omitted, prometheus.GaugeValue, float64(v.Status.OmittedOrphans), v.Name)
 	}
-}
-
-// serves tells whether an object of a class is an operator's.
-func serves(own, class string) bool {
-	return class == own || class == "" && own == oauthv1alpha1.DefaultBrokerClass
 }

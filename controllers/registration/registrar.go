@@ -194,7 +194,7 @@ func (r *Registrar) Reconcile(ctx context.Context, request reconcile.Request) (r
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading credential: %w", err)
 	}
-	if !serves(r.Class, c.Spec.BrokerClass) {
+	if !translate.SameClass(c.Spec.BrokerClass, r.Class) {
 		return reconcile.Result{}, nil
 	}
 	again, err := r.act(ctx, &c)

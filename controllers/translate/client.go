@@ -184,7 +184,7 @@ func (in clientInputs) vendors(out *runtimeconfig.Client, f *findings) {
 		}
 	}
 	if len(missing) > 0 {
-		f.fail(oauthv1alpha1.ReasonVendorNotFound, "vendors names OAuthVendors that do not exist in this broker class: %s; create them or remove the entries", strings.Join(missing, ", "))
+		f.fail(oauthv1alpha1.ReasonVendorNotFound, "vendors names OAuthVendors that do not exist in this broker class, or are being deleted: %s; create them or remove the entries", strings.Join(missing, ", "))
 	}
 	if len(refused) > 0 {
 		f.fail(oauthv1alpha1.ReasonVendorNotAccepted, "vendors names OAuthVendors that are not accepted themselves: %s; see their condition Accepted", strings.Join(refused, ", "))

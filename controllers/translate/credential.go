@@ -119,7 +119,7 @@ func checkCredential(in credentialInputs, accepted, resolved *findings) bool {
 	}
 	switch v := in.vendor; {
 	case v.result == nil:
-		resolved.fail(oauthv1alpha1.ReasonVendorNotFound, "OAuthVendor %s, which vendor names, does not exist in this broker class: create it or correct the name", c.Spec.Vendor)
+		resolved.fail(oauthv1alpha1.ReasonVendorNotFound, "OAuthVendor %s, which vendor names, does not exist in this broker class, or is being deleted: create it or correct the name", c.Spec.Vendor)
 	case !v.accepted():
 		resolved.fail(oauthv1alpha1.ReasonVendorNotAccepted, "OAuthVendor %s, which vendor names, is not accepted itself: see its condition Accepted", c.Spec.Vendor)
 	case !v.published():

@@ -42,8 +42,8 @@ func (p pass) run(in Inputs) Output {
 	vendors := p.vendors(in, &out)
 	p.credentials(in, vendors, &out)
 	for _, c := range in.Clients {
-		if !in.Settings.owns(c.Spec.BrokerClass) || c.DeletionTimestamp != nil {
-			continue // as with credentials
+		if !in.Settings.serves(c, c.Spec.BrokerClass) {
+			continue
 		}
 		r := p.client(in.clientInputs(c, vendors))
 		out.Verdicts = append(out.Verdicts, r.verdict)
@@ -76,9 +76,16 @@ func (o *Output) document() {
 // add puts an object into the output.
 func (o *Output) add(object Object) { o.Objects = append(o.Objects, object) }
 
-// owns tells whether an object of class is this install's.
-func (s Settings) owns(class string) bool {
-	return or(class, oauthv1alpha1.DefaultBrokerClass) == or(s.BrokerClass, oauthv1alpha1.DefaultBrokerClass)
+// serves tells whether an object is this install's, and not being deleted: who deletes
+// it wants it gone, whatever a finalizer waits for.
+func (s Settings) serves(o metav1.Object, class string) bool {
+	return o.GetDeletionTimestamp() == nil && SameClass(class, s.BrokerClass)
+}
+
+// SameClass tells whether two values of brokerClass name one; the empty one is the
+// default's.
+func SameClass(a, b string) bool {
+	return or(a, oauthv1alpha1.DefaultBrokerClass) == or(b, oauthv1alpha1.DefaultBrokerClass)
 }
 
 // vendors decides on all vendors and refuses those whose environment
@@ -88,7 +95,7 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 	var all []*vendorResult
 	claims := make(claims)
 	for _, v := range in.Vendors {
-		if !in.Settings.owns(v.Spec.BrokerClass) {
+		if !in.Settings.serves(v, v.Spec.BrokerClass) {
 			continue
 		}
 		r := p.vendor(in.vendorInputs(v))
@@ -127,8 +134,8 @@ func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output)
 	all := make([]*credentialResult, 0, len(in.Credentials))
 	claims := make(claims, len(in.Credentials))
 	for _, c := range in.Credentials {
-		if !in.Settings.owns(c.Spec.BrokerClass) || c.DeletionTimestamp != nil {
-			continue // who deletes it wants it gone, whatever a finalizer waits for
+		if !in.Settings.serves(c, c.Spec.BrokerClass) {
+			continue
 		}
 		r := p.credential(in.credentialInputs(c, vendors[c.Spec.Vendor]))
 		all = append(all, r)

@@ -22,7 +22,7 @@ type Inputs struct {
 	// are.
 	Only Scope
 	// Vendors, Credentials and Clients are the objects, in any order. Those of
-	// another broker class are ignored.
+	// another broker class are ignored, and so are those that are being deleted.
 	Vendors     []*oauthv1alpha1.OAuthVendor
 	Credentials []*oauthv1alpha1.BYOCCredential
 	Clients     []*oauthv1alpha1.BrokerClient
@@ -90,7 +90,7 @@ type Discovered struct {
 	Problem string
 }
 
-// Output is a document and a verdict for each object of this class.
+// Output is a document and a verdict for each object that was not ignored.
 type Output struct {
 	Document runtimeconfig.Document
 	// Objects are those of Document, each vendor before what depends on it. A Memo
