@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -125,6 +126,31 @@ func TestDocuments_manifestsAreKnown(t *testing.T) {
 	}
 	if found < 3 {
 		t.Errorf("found %d manifests in the documents, there are at least three in README.md", found)
+	}
+}
+
+// TestDocuments_commandsFindSomething: the make targets that documents name are
+// there, and `go test PACKAGE -run NAME` runs a test: go says ok where none has
+// that name.
+func TestDocuments_commandsFindSomething(t *testing.T) {
+	targets := read(t, "Makefile")
+	target := regexp.MustCompile("`make ([a-z][a-z0-9-]*)[^`]*`")
+	single := regexp.MustCompile("`go test \\./([a-z/]+) -run '?\\^?(\\w+)")
+	tests := files(t, "_test.go")
+	for _, name := range files(t, ".md") {
+		page := read(t, name)
+		for _, m := range target.FindAllStringSubmatch(page, -1) {
+			if !strings.Contains(targets, "\n"+m[1]+":") {
+				t.Errorf("%s: there is no target for make %s", name, m[1])
+			}
+		}
+		for _, m := range single.FindAllStringSubmatch(page, -1) {
+			if !slices.ContainsFunc(tests, func(file string) bool {
+				return path.Dir(file) == m[1] && regexp.MustCompile(`(?m)^func \w*`+m[2]).MatchString(read(t, file))
+			}) {
+				t.Errorf("%s: no test of %s is called %s", name, m[1], m[2])
+			}
+		}
 	}
 }
 
