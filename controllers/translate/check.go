@@ -61,7 +61,7 @@ func (f *findings) check(okReason, okMessage string) Check {
 		}
 		return Check{Reason: f.reason, Message: message(append(slices.Clip(shown), f.notes...))}
 	}
-	return Check{OK: true, Reason: okReason, Message: message(append([]string{okMessage}, f.notes...))}
+	return Check{OK: true, Reason: okReason, Message: message(append([]string{okMessage}, f.notes...)), Note: message(f.notes)}
 }
 
 func message(parts []string) string { return Shorten(strings.Join(parts, "; "), maxMessage) }

@@ -23,6 +23,8 @@ type grant struct {
 	found, accepted bool
 	// What label selectors of the vendor give to the namespace.
 	sharedUse, trusted bool
+	// credential tells whether the namespace brought one, or may use the platform's.
+	credential bool
 }
 
 // clientInputs is all that the outcome for one client depends on.
@@ -40,11 +42,12 @@ type clientResult struct {
 	verdict Verdict
 }
 
-func (in Inputs) clientInputs(c *oauthv1alpha1.BrokerClient, vendors map[string]vendorView) clientInputs {
+func (in Inputs) clientInputs(c *oauthv1alpha1.BrokerClient, vendors map[string]vendorView, brought map[claim]bool) clientInputs {
 	ci := clientInputs{settings: in.Settings, object: c, secret: in.secretOf(c.Namespace, c.Spec.Authentication.SecretRef)}
 	for _, a := range c.Spec.Vendors {
 		v := vendors[a.Name]
 		g := grant{vendor: a.Name, found: v.result != nil, accepted: v.accepted()}
+		g.credential = brought[claim{c.Namespace, a.Name}] || g.found && v.result.sharedUse.allows(c.Namespace, in.Namespaces)
 		if v.published() {
 			g.sharedUse = v.result.sharedUse.selects(c.Namespace, in.Namespaces)
 			g.trusted = v.result.trusted.selects(c.Namespace, in.Namespaces)
@@ -168,13 +171,15 @@ func (r *secretRef) sum(key string) string {
 // vendors tells which vendors are missing, and publishes what label selectors
 // give. The client is served for the other vendors all the same.
 func (in clientInputs) vendors(out *runtimeconfig.Client, f *findings) {
-	var missing, refused []string
+	var missing, refused, bare []string
 	for _, g := range in.grants {
 		switch {
 		case !g.found:
 			missing = append(missing, g.vendor)
 		case !g.accepted:
 			refused = append(refused, g.vendor)
+		case !g.credential:
+			bare = append(bare, g.vendor)
 		}
 		if g.sharedUse {
 			out.SharedUse = append(out.SharedUse, g.vendor)
@@ -188,5 +193,8 @@ func (in clientInputs) vendors(out *runtimeconfig.Client, f *findings) {
 	}
 	if len(refused) > 0 {
 		f.fail(oauthv1alpha1.ReasonVendorNotAccepted, "vendors names OAuthVendors that are not accepted themselves: %s; see their condition Accepted", strings.Join(refused, ", "))
+	}
+	if len(bare) > 0 {
+		f.note("logins are refused at %s: namespace %s has no BYOCCredential for it and may not use the platform's app; bring one, or ask the platform team to add the namespace to credentials.allowedNamespaces", strings.Join(bare, ", "), in.object.Namespace)
 	}
 }

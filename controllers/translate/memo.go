@@ -149,7 +149,7 @@ type clientKey struct {
 func (in clientInputs) key() clientKey {
 	grants := make([]byte, len(in.grants))
 	for i, g := range in.grants {
-		for bit, set := range []bool{g.found, g.accepted, g.sharedUse, g.trusted} {
+		for bit, set := range []bool{g.found, g.accepted, g.sharedUse, g.trusted, g.credential} {
 			if set {
 				grants[i] |= 1 << bit
 			}

@@ -40,12 +40,12 @@ func (p pass) run(in Inputs) Output {
 	count := len(in.Vendors) + len(in.Credentials) + len(in.Clients)
 	out := Output{Verdicts: make([]Verdict, 0, count), Objects: make([]Object, 0, count+len(in.Vendors))}
 	vendors := p.vendors(in, &out)
-	p.credentials(in, vendors, &out)
+	brought := p.credentials(in, vendors, &out)
 	for _, c := range in.Clients {
 		if !in.Settings.serves(c, c.Spec.BrokerClass) {
 			continue
 		}
-		r := p.client(in.clientInputs(c, vendors))
+		r := p.client(in.clientInputs(c, vendors, brought))
 		out.Verdicts = append(out.Verdicts, r.verdict)
 		if r.client != nil {
 			out.add(Object{Client: r.client})
@@ -129,10 +129,11 @@ func (p pass) vendors(in Inputs, out *Output) map[string]vendorView {
 }
 
 // credentials decides on all credentials and refuses all but the oldest
-// default of a namespace for a vendor.
-func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output) {
+// default of a namespace for a vendor. It returns which namespaces have one for
+// which vendor.
+func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output) map[claim]bool {
 	all := make([]*credentialResult, 0, len(in.Credentials))
-	claims := make(claims, len(in.Credentials))
+	claims, brought := make(claims, len(in.Credentials)), make(map[claim]bool, len(in.Credentials))
 	for _, c := range in.Credentials {
 		if !in.Settings.serves(c, c.Spec.BrokerClass) {
 			continue
@@ -153,12 +154,14 @@ func (p pass) credentials(in Inputs, vendors map[string]vendorView, out *Output)
 		}
 		out.Verdicts = append(out.Verdicts, verdict)
 		if published {
+			brought[claim{r.object.Namespace, r.object.Spec.Vendor}] = true
 			out.add(Object{Credential: r.credential})
 			if r.registration != nil {
 				out.Registrations = append(out.Registrations, r.registration)
 			}
 		}
 	}
+	return brought
 }
 
 // conflict is the verdict of an object that lost against an older one.
@@ -172,7 +175,7 @@ func (v Verdict) conflict(format string, args ...any) Verdict {
 // has it: the oldest, then the first by name.
 type claims map[claim]metav1.Object
 
-// claim names such a thing.
+// claim names such a thing, or a namespace and a vendor.
 type claim [2]string
 
 func (c claims) add(key claim, o metav1.Object) {

@@ -142,6 +142,8 @@ type Check struct {
 	OK      bool
 	Reason  string
 	Message string
+	// Note is the part of the message of a good object that is worth reading.
+	Note string `json:",omitempty"`
 }
 
 // Verdict is what status should say of an object, besides Programmed and

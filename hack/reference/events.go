@@ -27,6 +27,7 @@ in the same format with messages of their own.
 The broker writes one event ` + "`request`" + ` for each request. ` + "`requestID`" + ` is in the header
 ` + "`X-Request-Id`" + ` of the answer and on every error page; ` + "`outcome`" + ` is ` + "`ok`" + ` or what the
 [request failed with](errors.md); ` + "`cause`" + ` is the broker's private reason.
+Durations (` + "`took`, `delay`, `timeout`" + `) are in nanoseconds.
 `
 
 func eventsPage(s *source) ([]byte, error) {

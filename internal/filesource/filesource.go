@@ -266,7 +266,7 @@ func (s *Source) logVerdicts(verdicts []translate.Verdict) {
 	bad := make(map[translate.Ref]translate.Verdict, len(s.unresolved))
 	for _, v := range verdicts {
 		old, was := s.unresolved[v.Ref]
-		if v.Accepted.OK && v.ResolvedRefs.OK {
+		if v.Accepted.OK && v.ResolvedRefs.OK && v.ResolvedRefs.Note == "" {
 			if was {
 				s.log(v).Info("object is good now")
 			}
@@ -276,8 +276,12 @@ func (s *Source) logVerdicts(verdicts []translate.Verdict) {
 		if !v.Accepted.OK && old.Accepted != v.Accepted {
 			s.log(v).Warn("object is not accepted", "reason", v.Accepted.Reason, "message", v.Accepted.Message)
 		}
-		if !v.ResolvedRefs.OK && old.ResolvedRefs != v.ResolvedRefs {
+		switch {
+		case old.ResolvedRefs == v.ResolvedRefs:
+		case !v.ResolvedRefs.OK:
 			s.log(v).Warn("object has unresolved references", "reason", v.ResolvedRefs.Reason, "message", v.ResolvedRefs.Message)
+		case v.ResolvedRefs.Note != "":
+			s.log(v).Warn("object is good, with a note", "message", v.ResolvedRefs.Note)
 		}
 	}
 	s.unresolved = bad

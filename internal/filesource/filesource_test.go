@@ -283,6 +283,9 @@ func TestSource_discovery(t *testing.T) {
 	up.Store(true)
 	w := watch(t, s, &log, first)
 	w.until("no credential")
+	if !strings.Contains(log.String(), "logins are refused at acme: namespace team-a has no BYOCCredential") {
+		t.Errorf("the log does not say that logins will be refused:\n%s", log.String())
+	}
 	v, _ := w.last().Vendor("acme")
 	if v.Target.Endpoints.Token != op.URL+"/t" {
 		t.Errorf("token endpoint %s", v.Target.Endpoints.Token)
