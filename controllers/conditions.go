@@ -148,7 +148,8 @@ const maxConditions = 16
 
 // setConditions puts wanted into list and returns those whose status or reason
 // changed. The transition time moves only when the status does. Of those that
-// others wrote it keeps what there is room for.
+// others wrote it keeps what there is room for, behind ours: `kubectl get` shows
+// the reason of the first condition that is False.
 func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
 	var changed []metav1.Condition
 	room := maxConditions - len(wanted)
@@ -170,5 +171,13 @@ func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time
 		c.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(list, c)
 	}
+	place := func(c metav1.Condition) int {
+		i := slices.IndexFunc(wanted, func(w metav1.Condition) bool { return w.Type == c.Type })
+		if i < 0 {
+			return len(wanted)
+		}
+		return i
+	}
+	slices.SortStableFunc(*list, func(a, b metav1.Condition) int { return place(a) - place(b) })
 	return changed
 }

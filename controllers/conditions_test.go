@@ -104,3 +104,19 @@ func TestBrokersOf(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestSetConditions_order: a condition that comes late stands before Ready, and
+// those of others stand behind.
+func TestSetConditions_order(t *testing.T) {
+	list := []metav1.Condition{{Type: "Others", Status: metav1.ConditionFalse}, {Type: "Ready", Status: metav1.ConditionTrue}, {Type: "Accepted", Status: metav1.ConditionTrue}}
+	setConditions(&list, []metav1.Condition{
+		{Type: "Accepted", Status: metav1.ConditionTrue}, {Type: "CredentialsValid", Status: metav1.ConditionFalse}, {Type: "Ready", Status: metav1.ConditionFalse},
+	}, time.Unix(0, 0))
+	var order []string
+	for _, c := range list {
+		order = append(order, c.Type)
+	}
+	if diff := cmp.Diff([]string{"Accepted", "CredentialsValid", "Ready", "Others"}, order); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -102,6 +102,9 @@ func TestKstatus_stalled(t *testing.T) {
 		if out, err := k.run(t.Context(), "wait", "--namespace="+namespace, "--for=condition=Stalled", "byoccredential/acme", "--timeout=1s"); err == nil {
 			t.Errorf("it is stalled: %s", out)
 		}
+		if out, err := k.run(t.Context(), "get", "--namespace="+namespace, "byoccredential/acme"); err != nil || !strings.Contains(out, reason) {
+			t.Errorf("kubectl get does not show %s: %v: %s", reason, err, out)
+		}
 	}
 	inProgress("VendorNotAccepted")
 
