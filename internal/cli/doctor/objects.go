@@ -117,7 +117,7 @@ func (d *Doctor) clients(ctx context.Context) []object {
 
 // conditions tells of each object of a kind that is not well, and counts the rest.
 func (d *Doctor) conditions(kind string, all []object) {
-	total, bad := 0, 0
+	total, bad, notes := 0, 0, 0
 	for i := range all {
 		o := &all[i]
 		if o.kind != kind {
@@ -126,6 +126,9 @@ func (d *Doctor) conditions(kind string, all []object) {
 		total++
 		f, ok := o.finding()
 		if ok {
+			if notes < maxEach && d.noted(o) {
+				notes++
+			}
 			continue
 		}
 		if bad++; bad <= maxEach {
@@ -141,6 +144,20 @@ func (d *Doctor) conditions(kind string, all []object) {
 	case total > 0:
 		d.good("object", kind, "%d of %d are ready", total-bad, total)
 	}
+}
+
+// noted tells what the operator noted of an object whose references resolve: its
+// message says that they do, and then the note.
+func (d *Doctor) noted(o *object) bool {
+	c := kube.FindCondition(o.conditions, oauthv1alpha1.ConditionResolvedRefs)
+	if c == nil {
+		return false
+	}
+	_, note, noted := strings.Cut(c.Message, "; ")
+	if noted {
+		d.add(Finding{Check: "object", Object: o.path(), Level: Note, Message: note, Fix: o.describe()})
+	}
+	return noted
 }
 
 // finding is what is wrong with an object; ok where nothing is.
@@ -190,6 +207,7 @@ func (o *object) fix(reason string) string {
 // tenants whose object has unresolved references. The operator checked the rest.
 func (d *Doctor) referred(ctx context.Context, all []object) {
 	checked := 0
+	seen := map[string]bool{} // several objects may name one Secret
 	for i := range all {
 		o := &all[i]
 		resolved := kube.FindCondition(o.conditions, oauthv1alpha1.ConditionResolvedRefs)
@@ -197,11 +215,16 @@ func (d *Doctor) referred(ctx context.Context, all []object) {
 		if o.secret == "" || o.kind != "oauthvendor" && good || checked >= 5*maxEach {
 			continue
 		}
-		checked++
 		namespace := o.namespace
 		if namespace == "" {
 			namespace = d.Cluster.Namespace
 		}
+		key := strings.Join(append([]string{namespace, o.secret}, o.secretKeys...), "\n")
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		checked++
 		d.secret(ctx, wanted{namespace: namespace, name: o.secret, keys: o.secretKeys, fix: createSecret(namespace, o.secret, o.secretKeys), quiet: good})
 	}
 }
