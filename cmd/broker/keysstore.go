@@ -47,7 +47,10 @@ func (k *keys) store(args []string) (ringStore, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = k.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if err != nil {
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, errors.New("there is no kubeconfig: say --kubeconfig FILE, or set KUBECONFIG")
+	case err != nil:
 		return nil, fmt.Errorf("--kubeconfig: %w", err)
 	}
 	client, err := typedcorev1.NewForConfig(config)

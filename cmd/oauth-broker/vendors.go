@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -92,6 +93,9 @@ func (f *vendorsFlags) add(c *cobra.Command) {
 
 // read gets the named vendors, or all; a name that is not there is an error.
 func (f *vendorsFlags) read(c *cobra.Command, names []string) ([]vendors.Vendor, error) {
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.ContainsAny(name, "/.") }); i >= 0 {
+		return nil, command.Usage(fmt.Errorf("%q is no vendor's name: manifests are read with --config DIR, and checked with vendors check", names[i]))
+	}
 	p := command.NewProgress(os.Stderr)
 	defer p.Done()
 	p.Step("reading vendors")
@@ -122,7 +126,10 @@ func (f *vendorsFlags) all(ctx context.Context, names []string) ([]vendors.Vendo
 		return vendors.FromBroker(ctx, hc, f.broker, names)
 	}
 	cluster, err := kube.Connect(f.cluster)
-	if err != nil {
+	switch {
+	case errors.Is(err, kube.ErrNoKubeconfig):
+		return nil, fmt.Errorf("%w; or --config DIR for manifests, --broker URL for what a broker serves", err)
+	case err != nil:
 		return nil, err
 	}
 	return vendors.FromCluster(ctx, cluster)

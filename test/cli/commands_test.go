@@ -94,7 +94,10 @@ func TestVendors(t *testing.T) {
 	wantCode(t, p.Run("vendors", "check"), 2)
 	r = p.Run("vendors", "list")
 	wantCode(t, r, 1)
-	wantIn(t, r.Stderr, "kubeconfig")
+	wantIn(t, r.Stderr, "there is no kubeconfig: say --kubeconfig FILE", "--config DIR", "--broker URL")
+	r = p.Run("vendors", "list", catalog)
+	wantCode(t, r, 2)
+	wantIn(t, r.Stderr, "is no vendor's name: manifests are read with --config DIR")
 }
 
 // TestDoctor_noCluster: a broker without Kubernetes, well and not.

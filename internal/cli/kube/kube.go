@@ -49,13 +49,19 @@ type Cluster struct {
 	Config *rest.Config
 }
 
+// ErrNoKubeconfig says what to do where client-go names a variable that nobody uses.
+var ErrNoKubeconfig = errors.New("there is no kubeconfig: say --kubeconfig FILE, or set KUBECONFIG")
+
 // Connect makes the clients; it asks nothing yet.
 func Connect(o Options) (*Cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
 	config, err := loader.ClientConfig()
-	if err != nil {
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, ErrNoKubeconfig
+	case err != nil:
 		return nil, fmt.Errorf("reading the kubeconfig: %w. Say --kubeconfig FILE, or set KUBECONFIG", err)
 	}
 	config.QPS, config.Burst = 50, 100
