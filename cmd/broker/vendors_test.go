@@ -74,13 +74,13 @@ func checkFindings(t *testing.T, bin string) {
 		code       int
 		want       []string // rows as "check result", and texts
 	}{
-		{"good-offline", discovered, nil, 0, []string{"manifest ok", "0 errors, 0 drifts"}},
+		{"good-offline", discovered, nil, 0, []string{"manifest ok", "1 manifest: 0 errors, 0 drifts"}},
 		{"good-online", discovered + "  scopes: {default: [read]}\n", []string{"--online"}, 0, []string{"endpoints.token ok", "pkce ok", "clientAuthentication.method ok", "scopes ok", "0 errors, 0 drifts"}},
 		{"other-issuer", "  issuer: " + issuer + "/other\n  discovery: {type: OAuth, url: \"" + issuer + "/.well-known/openid-configuration\"}\n", []string{"--online"}, 1, []string{"metadata error", "issuer is not identical"}},
 		{"no-document", "  issuer: " + issuer + "/nowhere\n  discovery: {type: OAuth}\n", []string{"--online"}, 1, []string{"metadata error", "HTTP status 404"}},
 		{"unlisted-scope", discovered + "  scopes: {always: [write]}\n", []string{"--online"}, 0, []string{"scopes note", "does not list this scope"}},
 		{"same", fmt.Sprintf(written, issuer+"/token"), []string{"--online"}, 0, []string{"endpoints.token ok", "endpoints.revocation note", "only in the metadata document"}},
-		{"drift", fmt.Sprintf(written, issuer+"/old-token"), []string{"--online"}, 1, []string{"endpoints.token drift", issuer + "/old-token", issuer + "/token", "1 drifts"}},
+		{"drift", fmt.Sprintf(written, issuer+"/old-token"), []string{"--online"}, 1, []string{"endpoints.token drift", issuer + "/old-token", issuer + "/token", "1 drift,"}},
 		{"drift-unseen-offline", fmt.Sprintf(written, issuer+"/old-token"), nil, 0, []string{"manifest ok"}},
 		{"no-issuer", "  endpoints: {authorization: " + issuer + "/authorize, token: " + issuer + "/token}\n", []string{"--online"}, 0, []string{"metadata note", "names no issuer"}},
 		{"bad-schema", "  isuer: x\n" + discovered, nil, 1, []string{"manifest error", `unknown field "spec.isuer"`}},

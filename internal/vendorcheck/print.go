@@ -47,11 +47,18 @@ func (r *Report) Table(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing report: %w", err)
 	}
-	_, err := fmt.Fprintf(w, "\n%d manifests: %d errors, %d drifts, %d notes\n", len(r.Vendors), count[Error], count[Drift], count[Note])
+	_, err := fmt.Fprintf(w, "\n%s: %s, %s, %s\n", counted(len(r.Vendors), "manifest"), counted(count[Error], "error"), counted(count[Drift], "drift"), counted(count[Note], "note"))
 	if err != nil {
 		return fmt.Errorf("writing report: %w", err)
 	}
 	return nil
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // dash keeps rows whole: an error over several lines becomes one.
