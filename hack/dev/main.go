@@ -27,6 +27,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/oauthbroker/oauth-broker/test/authority"
 )
 
@@ -47,6 +50,7 @@ func main() {
 	flag.BoolVar(&o.keep, "keep", false, "keep the temporary directory with logs and certificates")
 	flag.StringVar(&o.envFile, "env-file", "", "write what a second terminal needs to this file while everything is up")
 	flag.Parse()
+	log.SetLogger(logr.Discard()) // else envtest asks for one, with a stack trace, where the machine is slow
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	err := run(ctx, o, os.Stdout)
