@@ -75,6 +75,12 @@ capabilities: {drop: [ALL]}
 {{- if has $published .Values.watchNamespaces -}}
 {{- fail (printf "watchNamespaces: %s is the published namespace, where no tenant may be" $published) -}}
 {{- end -}}
+{{- if eq .Values.image.tag "latest" -}}
+{{- fail "image.tag: latest would change under a rollout; name a fixed tag, or image.digest" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled .Values.gateway.enabled -}}
+{{- fail "ingress.enabled and gateway.enabled: one of them brings requests to the brokers, so choose one" -}}
+{{- end -}}
 {{- with .Values.broker.autoscaling -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
 {{- fail "broker.autoscaling: minReplicas is more than maxReplicas" -}}
