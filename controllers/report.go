@@ -5,7 +5,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"sync"
 	"time"
@@ -42,7 +41,6 @@ type Reporter struct {
 	// Client reads objects from the cache and writes status.
 	Client client.Client
 	Events events.EventRecorder
-	Log    *slog.Logger
 	Now    func() time.Time
 	// Served tells what the brokers serve; Wake asks them again, soon.
 	Served func() Served

@@ -151,7 +151,7 @@ func Setup(m ctrl.Manager, o Options) (*Operator, error) {
 	secrets := &SecretStore{Reader: m.GetAPIReader(), Touch: func(namespace string) { debouncer.Touch(o.reach(namespace)) }}
 	discovery := &Discovery{Client: m.GetClient(), Discover: o.Discover, Class: o.BrokerClass, Touch: touchAll}
 	recorder := shortNotes{m.GetEventRecorder(recorderName)}
-	reporter := &Reporter{Client: m.GetClient(), Events: recorder, Log: o.Log, Now: o.Now}
+	reporter := &Reporter{Client: m.GetClient(), Events: recorder, Now: o.Now}
 	brokers := &Brokers{
 		Find: o.findBrokers(m), HTTP: o.HTTP, Clock: clock.RealClock{}, Log: o.Log, Metrics: numbers,
 		Pending: reporter.Pending, Changed: reporter.ServedChanged, wake: make(chan struct{}, 1),
@@ -270,7 +270,7 @@ func addAll(m ctrl.Manager, runnables ...manager.Runnable) error {
 func addReconciler(m ctrl.Manager, o Options, r *Reconciler, d *Debouncer) error {
 	c, err := controller.New("publish", m, controller.Options{
 		Reconciler:  r,
-		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
+		RateLimiter: retries[reconcile.Request](),
 	})
 	if err != nil {
 		return fmt.Errorf("making publish controller: %w", err)
@@ -293,6 +293,13 @@ func addReconciler(m ctrl.Manager, o Options, r *Reconciler, d *Debouncer) error
 	return nil
 }
 
+// retries waits longer from failure to failure of one item. Unlike controller-runtime's
+// own it waits half a minute at most, and no item waits for the others: their workers
+// are few, and after a moment without an API server there may be thousands.
+func retries[T comparable]() workqueue.TypedRateLimiter[T] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[T](100*time.Millisecond, 30*time.Second)
+}
+
 // touching is a handler that only touches the debouncer, with the namespace that
 // an object matters to.
 func touching[T any](d *Debouncer, namespace func(T) string) handler.TypedFuncs[T, reconcile.Request] {
@@ -306,7 +313,7 @@ func touching[T any](d *Debouncer, namespace func(T) string) handler.TypedFuncs[
 }
 
 func addReporter(m ctrl.Manager, r *Reporter) error {
-	c, err := controller.NewTyped("report", m, controller.TypedOptions[translate.Ref]{Reconciler: r, MaxConcurrentReconciles: reporters})
+	c, err := controller.NewTyped("report", m, controller.TypedOptions[translate.Ref]{Reconciler: r, MaxConcurrentReconciles: reporters, RateLimiter: retries[translate.Ref]()})
 	if err != nil {
 		return fmt.Errorf("making report controller: %w", err)
 	}
