@@ -5,7 +5,6 @@ package broker
 import (
 	"net/http"
 
-	"github.com/oauthbroker/oauth-broker/broker/client"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
@@ -51,7 +50,7 @@ func (s *Server) metadata(v *runtimeconfig.Vendor) authorizationServer {
 		Issuer: issuer, AuthorizationEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token", PAREndpoint: issuer + "/par",
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, GrantTypes: grants,
 		TokenAuthMethods:     methods,
-		TokenAuthAlgs:        client.Algorithms(),
+		TokenAuthAlgs:        runtimeconfig.AssertionAlgorithms(),
 		CodeChallengeMethods: []string{oauth.ChallengeS256},
 		IssuerParameter:      true,
 		UILocales:            s.pages.languages.names(),
@@ -59,10 +58,10 @@ func (s *Server) metadata(v *runtimeconfig.Vendor) authorizationServer {
 		ClientIDDocuments:    s.Documents != nil && v.SelfRegisteredUse,
 	}
 	if style := v.Revocation.Style; style != "" && style != "None" {
-		m.RevocationEndpoint, m.RevocationAuthMethods, m.RevocationAuthAlgs = issuer+"/revoke", methods, client.Algorithms()
+		m.RevocationEndpoint, m.RevocationAuthMethods, m.RevocationAuthAlgs = issuer+"/revoke", methods, runtimeconfig.AssertionAlgorithms()
 	}
 	if v.Introspection {
-		m.IntrospectionEndpoint, m.IntrospectionMethods, m.IntrospectionAlgs = issuer+"/introspect", methods[1:], client.Algorithms()
+		m.IntrospectionEndpoint, m.IntrospectionMethods, m.IntrospectionAlgs = issuer+"/introspect", methods[1:], runtimeconfig.AssertionAlgorithms()
 	}
 	if s.Registration.enabled() && v.SelfRegisteredUse {
 		m.RegistrationEndpoint = issuer + "/register"

@@ -24,11 +24,6 @@ const maxAssertionLife = time.Minute
 
 const maxAssertion = 8 << 10
 
-// Algorithms of client assertions that are accepted; never none or HMAC.
-func Algorithms() []string {
-	return []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
-}
-
 // assertedID reads the client id out of an assertion before anything is
 // verified, to find the keys. A client_id parameter, where there is one, must
 // say the same.
@@ -55,7 +50,7 @@ func (a Authenticator) checkAssertion(ctx context.Context, c *runtimeconfig.Clie
 		return errors.New("the client's jwks is unreadable")
 	}
 	var claims jwt.RegisteredClaims
-	parser := jwt.NewParser(jwt.WithValidMethods(Algorithms()), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.Now),
+	parser := jwt.NewParser(jwt.WithValidMethods(runtimeconfig.AssertionAlgorithms()), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.Now),
 		jwt.WithLeeway(5*time.Second), jwt.WithIssuer(c.ID), jwt.WithSubject(c.ID), jwt.WithStrictDecoding())
 	_, err := parser.ParseWithClaims(raw.Reveal(), &claims, func(t *jwt.Token) (any, error) { return keysFor(set, t) })
 	switch {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -52,6 +53,22 @@ func parsePublicJWK(raw json.RawMessage) (*jose.JSONWebKey, error) {
 	return &jose.JSONWebKey{Key: k.Key, KeyID: k.KeyID, Algorithm: k.Algorithm, Use: k.Use}, nil
 }
 
+// signs tells whether a key can check an assertion that the broker takes.
+func signs(k *jose.JSONWebKey) bool {
+	var algorithms []string
+	switch key := k.Key.(type) {
+	case *rsa.PublicKey:
+		algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	case *ecdsa.PublicKey:
+		algorithms = []string{map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Curve.Params().BitSize]}
+	case ed25519.PublicKey:
+		algorithms = []string{"EdDSA"}
+	}
+	return (k.Use == "" || k.Use == "sig") && slices.ContainsFunc(runtimeconfig.AssertionAlgorithms(), func(taken string) bool {
+		return slices.Contains(algorithms, taken) && (k.Algorithm == "" || k.Algorithm == taken)
+	})
+}
+
 // parseJWKS reads a client's public keys and writes them anew, with nothing
 // but what is needed to check its assertions.
 func parseJWKS(text string) (string, error) {
@@ -67,7 +84,7 @@ func parseJWKS(text string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("key %d %w", i+1, err)
 		}
-		if k.Use != "" && k.Use != "sig" {
+		if !signs(k) {
 			continue
 		}
 		if slices.ContainsFunc(out.Keys, func(o jose.JSONWebKey) bool { return o.KeyID == k.KeyID }) {
@@ -76,7 +93,7 @@ func parseJWKS(text string) (string, error) {
 		out.Keys = append(out.Keys, *k)
 	}
 	if len(out.Keys) == 0 {
-		return "", errors.New("holds no signing key: add the client's public key")
+		return "", fmt.Errorf("holds no signing key for an algorithm that the broker takes (%s): add the client's public key", strings.Join(runtimeconfig.AssertionAlgorithms(), ", "))
 	}
 	if len(out.Keys) > 1 && slices.ContainsFunc(out.Keys, func(o jose.JSONWebKey) bool { return o.KeyID == "" }) {
 		return "", errors.New("has a key without kid: several keys need a kid each")

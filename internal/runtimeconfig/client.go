@@ -16,6 +16,12 @@ const (
 // is smaller is published, and the broker takes none.
 const MinRSABits = 2048
 
+// AssertionAlgorithms are those of client assertions that the broker takes; never none
+// or HMAC.
+func AssertionAlgorithms() []string {
+	return []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+}
+
 // Client is a registered client of the broker.
 type Client struct {
 	// ID is <namespace>.<name>.
