@@ -68,6 +68,14 @@ func countsLater(method, pattern string) bool {
 	return false
 }
 
+// addressOf is whom a request is counted for where nobody vouches for its caller.
+func (s *Server) addressOf(r *request) string {
+	if r.address == "" {
+		r.address = limit.Address(r.Request, s.TrustedProxies)
+	}
+	return r.address
+}
+
 // limitAddress counts a request of somebody whom nobody vouches for, once.
 func (s *Server) limitAddress(r *request) error {
 	if !r.counted {
@@ -77,7 +85,7 @@ func (s *Server) limitAddress(r *request) error {
 }
 
 func (s *Server) countAddress(r *request) error {
-	wait := s.limiters.address.Wait(r.Context(), limit.Address(r.Request, s.TrustedProxies))
+	wait := s.limiters.address.Wait(r.Context(), s.addressOf(r))
 	if wait == 0 {
 		return nil
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/oauthbroker/oauth-broker/broker/client"
-	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/vendor"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
@@ -47,9 +46,7 @@ func (s *Server) tryRegister(w http.ResponseWriter, r *request) error {
 	return s.registerClient(w, r, body)
 }
 
-func (s *Server) stranger(r *request) string {
-	return "address " + limit.Address(r.Request, s.TrustedProxies)
-}
+func (s *Server) stranger(r *request) string { return "address " + s.addressOf(r) }
 
 // readJSON strictly reads a JSON object.
 func readJSON(r *request) ([]byte, map[string]json.RawMessage, error) {

@@ -22,6 +22,8 @@ type request struct {
 	answer statusWriter
 	// span is the request's part of a trace; nil until it begins.
 	span trace.Span
+	// address is the caller's, for limits; ask addressOf.
+	address string
 	// counted is true once the request was counted by address; slow is what came
 	// of that.
 	counted bool

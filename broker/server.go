@@ -21,7 +21,6 @@ import (
 	"github.com/oauthbroker/oauth-broker/broker/audit"
 	"github.com/oauthbroker/oauth-broker/broker/body"
 	"github.com/oauthbroker/oauth-broker/broker/client"
-	"github.com/oauthbroker/oauth-broker/broker/limit"
 	"github.com/oauthbroker/oauth-broker/broker/live"
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
 	"github.com/oauthbroker/oauth-broker/broker/once"
@@ -293,7 +292,7 @@ func (s *Server) clients(r *request) client.Directory {
 	return client.Directory{
 		Config: r.config, Keys: r.keys, SelfRegistered: s.Registration.enabled(),
 		Documents: s.Documents, Admit: func() (string, error) {
-			return limit.Address(r.Request, s.TrustedProxies), s.limitAddress(r)
+			return s.addressOf(r), s.limitAddress(r)
 		},
 	}
 }
