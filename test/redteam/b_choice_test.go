@@ -60,7 +60,7 @@ func TestRedTeam_B08_AnswerUnderAnotherName(t *testing.T) {
 	page := wantConsent(t, "page", l, l.Authorize())
 	cookie := l.Browser.Cookies()[0]
 	renamed := "another" + page.id
-	l.Browser.SetCookie(&http.Cookie{Name: strings.Replace(cookie.Name, page.id, renamed, 1), Value: cookie.Value, Path: "/", Secure: true})
+	l.Browser.SetCookie(&http.Cookie{Name: strings.Replace(cookie.Name, page.id, renamed, 1), Value: cookie.Value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	form := with(page.form("allow"), "id", renamed)
 	wantForgery(t, "another name", send(t, l.Browser, form, "Sec-Fetch-Site", "same-origin"))
 	wantVendor(t, "its own name", h, page.answer(t, "allow"))
@@ -113,7 +113,7 @@ func TestRedTeam_B12_MadeUpMemory(t *testing.T) {
 		for _, value := range []string{"", "x", c.Value[:len(c.Value)-9] + "AAAAAAAAA"} {
 			made++
 			victim := h.NewLogin(harness.PublicClient)
-			victim.Browser.SetCookie(&http.Cookie{Name: c.Name, Value: value, Path: "/", Secure: true})
+			victim.Browser.SetCookie(&http.Cookie{Name: c.Name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 			wantConsent(t, value, victim, navigate(t, victim, "same-origin"))
 		}
 	}
