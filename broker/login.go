@@ -136,7 +136,7 @@ func (s *Server) saveLogin(w http.ResponseWriter, r *request, l *login) error {
 	return nil
 }
 
-// loadLogin opens the cookie of login id.
+// loadLogin opens the cookie of login id, to which its value is bound.
 func (s *Server) loadLogin(r *request, id string) (*login, error) {
 	c, err := r.Cookie(s.cookieName(cookieLogin, id))
 	if err != nil {
@@ -145,9 +145,6 @@ func (s *Server) loadLogin(r *request, id string) (*login, error) {
 	l := &login{}
 	if err := r.keys.Open(seal.Login, c.Value, id, l); err != nil {
 		return nil, err
-	}
-	if l.ID != id {
-		return nil, seal.ErrMalformed
 	}
 	return l, nil
 }

@@ -39,9 +39,6 @@ func (s *Server) pushAuthorization(w http.ResponseWriter, r *request) error {
 	if t.params.Has("request_uri") {
 		return oauth.Errorf(oauth.InvalidRequest, "request_uri cannot be pushed")
 	}
-	if id := t.params.Get("client_id"); id != "" && id != t.client.ID {
-		return oauth.Errorf(oauth.InvalidRequest, "client_id differs from the authenticated client")
-	}
 	query := t.params.With("client_id", t.client.ID).Without("client_secret", "client_assertion", "client_assertion_type")
 	a, err := s.trustReturn(r, query)
 	if err != nil {
