@@ -100,7 +100,8 @@ func decodeForm(s string) (oauth.Object, error) {
 	return o, nil
 }
 
-// errorCode finds an OAuth error, also inside a 200.
+// errorCode finds an OAuth error, also inside a 200. "error": false says that there
+// is none, and is no code (RFC 6749 section 5.2).
 func (e Endpoint) errorCode(status int, m oauth.Object) (code string, isError bool) {
 	r := e.Vendor.TokenResponse
 	if r.ErrorPath != "" {
@@ -111,7 +112,7 @@ func (e Endpoint) errorCode(status int, m oauth.Object) (code string, isError bo
 			isError = true
 		}
 	}
-	if v := m.Get("error"); !isEmpty(v) {
+	if v := m.Get("error"); !isEmpty(v) && v != "false" {
 		return text(v), true
 	}
 	return "", isError || status < 200 || status > 299

@@ -47,6 +47,19 @@ func TestRedTeam_D01_ErrorInA200(t *testing.T) {
 	}
 }
 
+// What says that there is no error is none (false, null, empty), where tokens come
+// along with a good status.
+func TestRedTeam_D02_NoError(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	for _, none := range []string{`false`, `null`, `""`} {
+		body := `{"error":` + none + `,"access_token":"a-token","token_type":"Bearer"}`
+		r, _ := redeemAt(t, h, fakevendor.JSON(http.StatusOK, body))
+		wantTokens(t, none, r)
+		r, _ = redeemAt(t, h, fakevendor.JSON(http.StatusBadRequest, body))
+		wantJSON(t, none+" with 400", r, failure{http.StatusBadGateway, "server_error"})
+	}
+}
+
 func TestRedTeam_D02_NotOK(t *testing.T) {
 	h := harness.Standard(t, edit(func(v *runtimeconfig.Vendor) {
 		v.TokenResponse.ErrorPath, v.TokenResponse.ErrorEquals, v.TokenResponse.ErrorCodePath = "ok", "false", "error"
