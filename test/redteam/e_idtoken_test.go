@@ -112,6 +112,18 @@ func TestRedTeam_E03_MoreAudiences(t *testing.T) {
 	h = harness.Standard(t, edit(func(v *runtimeconfig.Vendor) { v.Identity.Audiences = []string{"https://api.acme.example"} }))
 	r, _ = idTokenAt(t, h, more)
 	wantTokens(t, "listed", r)
+	without := func(audiences ...any) fakevendor.Behaviour {
+		return fakevendor.Behaviour{Name: "no azp", IDToken: func(tk *fakevendor.IDToken) {
+			tk.Claims["aud"] = audiences
+			delete(tk.Claims, "azp")
+		}}
+	}
+	r, _ = idTokenAt(t, h, without("https://api.acme.example", harness.App))
+	wantTokens(t, "listed, without azp", r)
+	for what, audiences := range map[string][]any{"one not listed": {harness.App, "https://api.acme.example", "sibling"}, "only the listed one": {"https://api.acme.example"}, "without ours": {"https://api.acme.example", "sibling"}} {
+		r, _ = idTokenAt(t, h, without(audiences...))
+		wantIDTokenRefused(t, what, r)
+	}
 }
 
 func TestRedTeam_E04_NonceOfAnotherLogin(t *testing.T) {
