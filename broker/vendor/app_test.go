@@ -69,6 +69,7 @@ func TestJudgeApp_unusable(t *testing.T) {
 		"refused, own code":     {400, "application/json", `{"error":"vendor-text"}`, "refused the registration", false},
 		"unauthorized":          {401, "application/json", `{"error":"invalid_token"}`, "(invalid_token)", false},
 		"page":                  {201, "text/html", `<p>vendor-text`, "not a JSON object", false},
+		"page that says JSON":   {201, "application/json", `<p>vendor-text`, "not a JSON object", false},
 		"no client_id":          {201, "application/json", `{"client_secret":"vendor-text"}`, "no usable client_id", false},
 		"client_id of controls": {201, "application/json", `{"client_id":"a\nvendor-text"}`, "no usable client_id", false},
 		"secret is a number":    {201, "application/json", `{"client_id":"a","client_secret":7}`, "client_secret", true},

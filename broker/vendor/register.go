@@ -6,10 +6,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"mime"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oauthbroker/oauth-broker/broker/oauth"
@@ -178,11 +176,11 @@ func judgeRegistration(a answer, redirectURI string, now time.Time) (*Registrati
 	return &Registration{Status: a.status, Body: []byte(a.body)}, nil
 }
 
-// jsonObject is an answer's members, where it is JSON and says so.
+// jsonObject is an answer's members, where it is JSON, whatever its header says: what
+// was registered cannot be registered back, and would be lost with the answer.
 func jsonObject(a answer) (map[string]json.RawMessage, error) {
-	mt, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	members, jsonErr := oauth.DecodeObject([]byte(a.body))
-	if err != nil || jsonErr != nil || mt != "application/json" && !strings.HasSuffix(mt, "+json") {
+	members, err := oauth.DecodeObject([]byte(a.body))
+	if err != nil {
 		return nil, failed(OutcomeMalformed, "the vendor's registration answer is not a JSON object")
 	}
 	return members, nil

@@ -231,6 +231,22 @@ func TestRedTeam_I04_RelayedAnswers(t *testing.T) {
 	}
 }
 
+// What a body is shows in the body: an app that was registered cannot be registered
+// back, so no answer is thrown away for its header. Ours is right.
+func TestRedTeam_I04_TypeOfAnswers(t *testing.T) {
+	h := registrable(t, nil)
+	const body = `{"client_id":"a","client_name":"<script>alert(1)</script>"}`
+	for _, kind := range []string{"text/html", "text/html; charset=UTF-8", "text/plain", "text/json", "application/x-www-form-urlencoded", "nonsense", ""} {
+		for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusBadRequest} {
+			h.Fake.Set(fakevendor.Registration, fakevendor.Answer(status, kind, body))
+			r := sendJSON(t, h, registerURL, atVendor(nil), web())
+			if r.Status != status || r.Body != body || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%q: %d %v %s", kind, r.Status, r.Header, r.Body)
+			}
+		}
+	}
+}
+
 func TestRedTeam_I05_UnusableAnswers(t *testing.T) {
 	h := registrable(t, nil)
 	good := `{"client_id":"a","redirect_uris":["` + callbackURI + `"]`
@@ -240,7 +256,7 @@ func TestRedTeam_I05_UnusableAnswers(t *testing.T) {
 		want      failure
 	}{
 		"401": {fakevendor.OAuthError(401, "invalid_token"), bad}, "403": {fakevendor.OAuthError(403, "access_denied"), bad}, "404": {fakevendor.JSON(404, "{}"), bad}, "202": {fakevendor.JSON(202, good+"}"), bad},
-		"204": {fakevendor.Answer(204, "application/json", ""), bad}, "HTML": {fakevendor.Answer(200, "text/html", "<h1>Welcome</h1>"), bad}, "JSON as HTML": {fakevendor.Answer(201, "text/html", good+"}"), bad},
+		"204": {fakevendor.Answer(204, "application/json", ""), bad}, "HTML": {fakevendor.Answer(200, "text/html", "<h1>Welcome</h1>"), bad}, "HTML around JSON": {fakevendor.Answer(201, "text/html", "<pre>"+good+"}</pre>"), bad},
 		"HTML as JSON": {fakevendor.JSON(201, "<h1>"), bad}, "empty": {fakevendor.JSON(201, ""), bad}, "list": {fakevendor.JSON(201, "[]"), bad}, "cut": {fakevendor.JSON(201, good), bad}, "repeated": {fakevendor.JSON(201, good+`,"client_id":"b"}`), bad},
 		"400 as HTML":            {fakevendor.Answer(400, "text/html", "no"), bad},
 		"another redirect URI":   {fakevendor.JSON(201, `{"client_id":"a","redirect_uris":["https://evil.example/cb"]}`), bad},
