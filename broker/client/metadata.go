@@ -208,7 +208,7 @@ func judgeRedirectURI(uri string) (loopback bool, problem string) {
 	case u.User != nil || strings.Contains(u.Host, "@"):
 		return false, "holds user information"
 	case u.Hostname() == "" || !plainHost(u):
-		return false, "has no usable host"
+		return false, "has no usable host and port"
 	case dotSegments(u):
 		return false, "has dot segments"
 	}
@@ -231,6 +231,9 @@ func ascii(s string) bool {
 }
 
 func plainHost(u *url.URL) bool {
+	if p := u.Port(); p != "" && !oauth.ValidPort(p) {
+		return false
+	}
 	return strings.ToLower(u.Host) == u.Host && !strings.HasSuffix(u.Host, ":") && !strings.Contains(u.Host, "%")
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -38,12 +39,16 @@ func withoutLoopbackPort(uri string) (string, bool) {
 	if _, tail, found := strings.Cut(rest, u.Host); !found || !strings.HasPrefix(rest, u.Host) {
 		return "", false
 	} else if p := u.Port(); p != "" {
-		return "http://" + strings.TrimSuffix(u.Host, ":"+p) + tail, validPort(p)
+		return "http://" + strings.TrimSuffix(u.Host, ":"+p) + tail, ValidPort(p)
 	}
 	return uri, !strings.HasSuffix(u.Host, ":")
 }
 
-func validPort(p string) bool { return len(p) <= 5 && strings.Trim(p, "0123456789") == "" }
+// ValidPort tells whether p is a port that a URL can name.
+func ValidPort(p string) bool {
+	_, err := strconv.ParseUint(p, 10, 16)
+	return err == nil && len(p) <= 5
+}
 
 // IsLoopback tells whether host is localhost or a literal loopback address.
 func IsLoopback(host string) bool {

@@ -16,7 +16,7 @@ func TestMatchRedirectURI(t *testing.T) {
 		"https://app.example/cb": true, "https://app.example/cb?tenant=a": true, "com.example.app:/cb": true, "http://127.0.0.1/cb": true,
 		// Only the port of a loopback URI may vary.
 		"http://127.0.0.1:1/cb": true, "http://127.0.0.1:65535/cb": true, "http://localhost/cb": true, "http://localhost:4000/cb": true, "http://[::1]:5/cb?x=y": true,
-		"http://127.0.0.1:123456/cb": false, "http://127.0.0.1:/cb": false, "http://127.0.0.1:-1/cb": false, "http://127.0.0.1:0x50/cb": false, "http://127.0.0.1: 80/cb": false,
+		"http://127.0.0.1:123456/cb": false, "http://127.0.0.1:65536/cb": false, "http://[::1]:99999/cb?x=y": false, "http://127.0.0.1:/cb": false, "http://127.0.0.1:-1/cb": false, "http://127.0.0.1:0x50/cb": false, "http://127.0.0.1: 80/cb": false,
 		"http://127.0.0.2/cb": false, "http://127.0.0.1:1/cb/": false, "http://127.0.0.1:1/CB": false, "http://127.0.0.1:1/cb#": false, "http://127.0.0.1:1/cb#x": false,
 		"http://127.0.0.1:1/cb?": false, "http://[::1]:5/cb": false, "http://LOCALHOST:3000/cb": false, "HTTP://127.0.0.1:1/cb": false, "http://127.0.0.1:1//cb": false,
 		"https://127.0.0.1:1/cb": false, "http://127.0.0.1:1/./cb": false, "http://127.0.0.1:1/%63b": false, "http://[0:0:0:0:0:0:0:1]:5/cb?x=y": false, "http://[::1%25lo]:5/cb?x=y": false,

@@ -4,6 +4,7 @@ package translate
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,6 +16,7 @@ var (
 	loopbackRedirect = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|\[::1\])(:[0-9]+)?([/?][^#\s\\]*)?$`)
 	privateRedirect  = regexp.MustCompile(`^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:/[^#\s\\]*$`)
 	controlCharacter = regexp.MustCompile(`[\x00-\x1f\x7f]`) // the broker would send nobody there
+	redirectPort     = regexp.MustCompile(`^https?://[^/?#]*:([0-9]+)([/?#]|$)`)
 	dotSegment       = regexp.MustCompile(`/[.][.]?(/|[?]|$)`)
 )
 
@@ -33,6 +35,8 @@ func checkRedirectURI(uri string, native bool) string {
 		return "has a wildcard: list each URI, they are compared exactly"
 	case dotSegment.MatchString(uri) || strings.Contains(strings.ToLower(uri), "%2e"):
 		return "has dot segments: write the path out"
+	case !validPort(uri):
+		return "has a port that no browser goes to: write a number of at most 65535"
 	case httpsRedirect.MatchString(uri) || loopbackRedirect.MatchString(uri):
 		return ""
 	case !privateRedirect.MatchString(uri):
@@ -41,4 +45,14 @@ func checkRedirectURI(uri string, native bool) string {
 		return "has a private-use scheme, which goes with applicationType: Native"
 	}
 	return ""
+}
+
+// validPort tells whether the port of a URL, where it has one, is one that browsers go to.
+func validPort(uri string) bool {
+	m := redirectPort.FindStringSubmatch(uri)
+	if m == nil {
+		return true
+	}
+	_, err := strconv.ParseUint(m[1], 10, 16)
+	return err == nil
 }

@@ -64,7 +64,7 @@ func TestRedTeam_A02_OnlyLoopbackPortsVary(t *testing.T) {
 	for uri, good := range map[string]bool{
 		"http://127.0.0.1/cb": true, "http://127.0.0.1:51000/cb": true, "http://[::1]:51000/cb": true, "http://[::1]/cb": true,
 		"http://127.0.0.1:51000/other": false, "http://127.0.0.1:51000/cb?x=y": false, "http://127.0.0.2:51000/cb": false, "http://localhost:51000/cb": false,
-		"https://127.0.0.1:51000/cb": false, "https://127.0.0.1:51000/secure": false, "http://127.0.0.1:99999999/cb": false, "http://127.0.0.1:/cb": false,
+		"https://127.0.0.1:51000/cb": false, "https://127.0.0.1:51000/secure": false, "http://127.0.0.1:99999999/cb": false, "http://127.0.0.1:65536/cb": false, "http://127.0.0.1:65535/cb": true, "http://127.0.0.1:/cb": false,
 		"http://127.0.0.1:51000@evil.example/cb": false, "http://127.0.0.1.nip.io:51000/cb": false, "http://127.1:51000/cb": false, "http://[::1%25eth0]:51000/cb": false,
 		"http://0x7f000001/cb": false, "http://127.0.0.1:51000/cb#x": false, "http://127.0.0.1:5 1/cb": false, "http://127.0.0.1:+80/cb": false,
 	} {

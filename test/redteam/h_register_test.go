@@ -93,6 +93,7 @@ func badHosts() []string {
 		// H3: http for anything but a literal loopback host.
 		"http://app.example/cb", "http://localhost.evil.example/cb", "http://127.0.0.1.nip.io/cb", "http://[::1%25eth0]/cb", "http://127.1/cb", "http://0x7f000001/cb", "http://0177.0.0.1/cb",
 		"http://2130706433/cb", "http://127.0.0.2/cb", "http://0.0.0.0/cb", "http://[::]/cb", "http://[::ffff:127.0.0.1]/cb", "http://LOCALHOST/cb", "http://localhost./cb", "http://localhost:/cb",
+		"http://localhost:65536/cb", "http://127.0.0.1:99999/cb", "https://app.example:65536/cb", "http://[::1]:123456/cb",
 		"http://192.168.0.1/cb", "http://10.0.0.1/cb", "HTTP://localhost/cb",
 		// H4: wildcards, user information, fragments, tricks, length.
 		"https://*.app.example/cb", "https://app.example/*", "https://app.example@evil.example/cb", "https://user:pass@app.example/cb", "https://@app.example/cb", "http://localhost@evil.example/",
