@@ -32,20 +32,48 @@ func TestDocuments_bounded(t *testing.T) {
 	if len(d.entries) > maxDocuments {
 		t.Errorf("%d good documents are kept", len(d.entries))
 	}
+}
 
+// TestDocuments_places: one caller holds a few places, and one alone once half of all
+// are taken, so that many callers are needed to take them all.
+func TestDocuments_places(t *testing.T) {
+	d := NewDocuments(nil, time.Now)
 	var entered []string
-	for i := range 10 * maxFetches {
-		if caller := fmt.Sprintf("address %d", i/8); d.enter(caller) {
-			entered = append(entered, caller)
+	enter := func(caller string, want int) {
+		t.Helper()
+		got := 0
+		for range maxCallerFetches + 1 {
+			if d.enter(caller) {
+				entered = append(entered, caller)
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%s got %d places of %d that are taken, want %d", caller, got, len(entered), want)
 		}
 	}
-	if len(entered) != maxFetches || len(d.callers) != maxFetches/maxCallerFetches {
-		t.Errorf("%d fetches of %d callers are under way", len(entered), len(d.callers))
+	for n := range maxFetches / 2 / maxCallerFetches {
+		enter(fmt.Sprint("early ", n), maxCallerFetches)
 	}
+	enter("early 0", 0)
+	for n := range maxFetches / 2 {
+		enter(fmt.Sprint("late ", n), 1)
+	}
+	enter("last", 0)
 	for _, caller := range entered {
 		d.leave(caller)
 	}
 	if len(d.callers) != 0 || d.fetching != 0 {
 		t.Errorf("%d callers and %d places are left over", len(d.callers), d.fetching)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for caller, want := range map[string]string{
+		"203.0.113.9": "203.0.113.9", "2001:db8:1:2::/64": "2001:db8:1::/48", "2001:db8:1:ffff::/64": "2001:db8:1::/48", "2001:db8:2::/64": "2001:db8:2::/48", "unknown": "unknown", "": "",
+	} {
+		if got := network(caller); got != want {
+			t.Errorf("%q counts as %q, want %q", caller, got, want)
+		}
 	}
 }

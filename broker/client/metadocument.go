@@ -34,7 +34,8 @@ const (
 	// maxDocuments bounds the cache, which outsiders can fill.
 	maxDocuments = 1024
 	// maxFetches bounds the fetches under way at once, and those that one caller
-	// caused: else a few slow hosts of a stranger's would keep everybody out.
+	// caused: else a few slow hosts of a stranger's would keep everybody out. Once half
+	// of all are taken, a caller holds one.
 	maxFetches       = 64
 	maxCallerFetches = 4
 )
@@ -152,7 +153,11 @@ func (d *Documents) keep(id string, e documentEntry) {
 func (d *Documents) enter(caller string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fetching >= maxFetches || d.callers[caller] >= maxCallerFetches {
+	share := maxCallerFetches
+	if d.fetching >= maxFetches/2 {
+		share = 1
+	}
+	if d.fetching >= maxFetches || d.callers[caller] >= share {
 		return false
 	}
 	d.fetching++
@@ -169,9 +174,23 @@ func (d *Documents) leave(caller string) {
 	}
 }
 
+// network is whose place a caller takes. An IPv6 caller comes as its /64; who has a
+// /48 has 65,536 of them, so these are one, as they are where the guard connects to.
+func network(caller string) string {
+	p, err := netip.ParsePrefix(caller)
+	if err != nil {
+		return caller
+	}
+	if wide, err := p.Addr().Prefix(48); err == nil {
+		return wide.String()
+	}
+	return caller
+}
+
 // enterAndFetch fetches where there is a place, and tells how long the outcome
 // is kept.
 func (d *Documents) enterAndFetch(ctx context.Context, id, caller string) (*runtimeconfig.Client, time.Duration, error) {
+	caller = network(caller)
 	if !d.enter(caller) {
 		return nil, 0, errors.Join(ErrAway, errors.New("too many fetches are under way"))
 	}

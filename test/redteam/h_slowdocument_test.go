@@ -65,8 +65,20 @@ func newSilent(t *testing.T, address string) silent {
 }
 
 // Strangers name documents at hosts that never answer, each at an address of its
-// own. One of them takes four places; who asks from elsewhere does not notice.
+// own. One of them takes four places; who asks from elsewhere does not notice. The
+// networks of a /48 are one.
 func TestRedTeam_H15_SlowHosts(t *testing.T) {
+	for what, address := range map[string]func(int) string{
+		"one address": func(int) string { return "203.0.113.9" }, "one /48": func(n int) string { return fmt.Sprintf("2001:db8:1:%x::9", n) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			slowHosts(t, address)
+		})
+	}
+}
+
+func slowHosts(t *testing.T, caller func(n int) string) {
+	t.Helper()
 	const hosts, places = 40, 4
 	s := newSite(t)
 	o := s.setup("127.0.0.1")
@@ -98,7 +110,7 @@ func TestRedTeam_H15_SlowHosts(t *testing.T) {
 	var refused atomic.Int64
 	for i := range slow {
 		attack.Go(func() {
-			r := from("203.0.113.9", fmt.Sprintf("https://slow-%d.example.com:%s/c", i, slow[i].port))
+			r := from(caller(i), fmt.Sprintf("https://slow-%d.example.com:%s/c", i, slow[i].port))
 			wantJSON(t, "a host that does not answer", r, failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 			refused.Add(1)
 		})
@@ -113,7 +125,7 @@ func TestRedTeam_H15_SlowHosts(t *testing.T) {
 		t.Errorf("one caller holds %d places, want %d", n, places)
 	}
 	good := s.document("/client.json", nil)
-	wantJSON(t, "the same caller, another document", from("203.0.113.9", good), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
+	wantJSON(t, "the same caller, another document", from(caller(hosts), good), failure{http.StatusServiceUnavailable, "temporarily_unavailable"})
 	if r := from("203.0.113.10", good); r.Status != http.StatusBadRequest || r.Text("error") != "invalid_request" {
 		t.Errorf("another caller: %d %s, want that its client is known and its refresh token missing", r.Status, r.Body)
 	}
@@ -121,7 +133,7 @@ func TestRedTeam_H15_SlowHosts(t *testing.T) {
 		s.end()
 	}
 	attack.Wait()
-	if r := from("203.0.113.9", good); r.Status != http.StatusBadRequest {
+	if r := from(caller(hosts), good); r.Status != http.StatusBadRequest {
 		t.Errorf("the same caller, afterwards: %d %s", r.Status, r.Body)
 	}
 }
