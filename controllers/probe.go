@@ -18,6 +18,10 @@ import (
 const (
 	// probers is how many vendors are asked at once.
 	probers = 8
+	// probersOfOne is how many of these one namespace holds, whose vendors may be
+	// slow, and probeTurn how long its next one waits then.
+	probersOfOne = 2
+	probeTurn    = time.Second
 	// probeGap is the time between two probes of one vendor.
 	probeGap = 200 * time.Millisecond
 	// probeFirstRetry is the wait after a vendor was away; it doubles.
@@ -54,10 +58,11 @@ type Prober struct {
 	// Random gives a number from 0 to 1.
 	Random func() float64
 
-	mu    sync.Mutex
-	jobs  map[translate.Ref]*probeJob
-	paces map[string]*pace // by vendor
-	queue workqueue.TypedRateLimitingInterface[translate.Ref]
+	mu     sync.Mutex
+	jobs   map[translate.Ref]*probeJob
+	paces  map[string]*pace // by vendor
+	asking map[string]int   // probes under way, by namespace
+	queue  workqueue.TypedRateLimitingInterface[translate.Ref]
 }
 
 // probeJob is one credential that is probed again and again.
@@ -139,13 +144,40 @@ func (p *Prober) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.Re
 	if due.After(now) {
 		return reconcile.Result{RequeueAfter: due.Sub(now)}, nil
 	}
+	if !p.enter(ref.Namespace) {
+		return reconcile.Result{RequeueAfter: probeTurn}, nil
+	}
+	defer p.leave(ref.Namespace)
 	answer := p.Probe(ctx, job.request)
 	if ctx.Err() != nil {
-		return reconcile.Result{}, nil //nolint:nilerr // the operator stops; the answer is no news
+		return reconcile.Result{}, nil // the operator stops; the answer is no news
 	}
 	p.Metrics.Probes.WithLabelValues(string(answer.Verdict)).Inc()
 	p.Health.learn(ref, health{sequence: job.sequence, verdict: answer.Verdict, at: now})
 	return reconcile.Result{RequeueAfter: p.again(ref, job, answer)}, nil
+}
+
+// enter takes a place for a namespace. The platform's own credentials have none, and
+// as many places as there are.
+func (p *Prober) enter(namespace string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if namespace != "" && p.asking[namespace] >= probersOfOne {
+		return false
+	}
+	if p.asking == nil {
+		p.asking = map[string]int{}
+	}
+	p.asking[namespace]++
+	return true
+}
+
+func (p *Prober) leave(namespace string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asking[namespace]--; p.asking[namespace] == 0 {
+		delete(p.asking, namespace)
+	}
 }
 
 // again says when to ask next, and makes everybody wait for a vendor that asked

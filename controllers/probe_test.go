@@ -101,6 +101,44 @@ func TestProber_vendorAway(t *testing.T) {
 	p.want("back", p.step("x"), time.Hour, 12)
 }
 
+// TestProber_share: a namespace whose vendors are slow holds two places, however many
+// credentials it has, and nobody else waits for them.
+func TestProber_share(t *testing.T) {
+	p := newProberTest(t)
+	ref := func(namespace, name string) translate.Ref {
+		return translate.Ref{Kind: kindCredential, Namespace: namespace, Name: name}
+	}
+	shared := translate.Ref{Kind: kindVendor, Name: "acme"}
+	jobs := map[translate.Ref]*probeJob{shared: job("acme", 5), ref("other", "x"): job("y", 5)}
+	for _, name := range []string{"a", "b", "c"} {
+		jobs[ref("slow", name)] = job("slow-"+name, 5)
+	}
+	p.prober.Set(jobs, nil)
+	reconcile := func(r translate.Ref, asked int, wait time.Duration) {
+		t.Helper()
+		result, err := p.prober.Reconcile(t.Context(), r)
+		if err != nil || p.asked < asked || result.RequeueAfter != wait {
+			t.Errorf("%s: %d were asked about, want %d; waits %s, want %s; %v", r, p.asked, asked, result.RequeueAfter, wait, err)
+		}
+	}
+	p.prober.Probe = func(context.Context, ProbeRequest) ProbeAnswer {
+		switch p.asked++; p.asked {
+		case 1: // under way, while the next one comes
+			reconcile(ref("slow", "b"), 4, time.Hour)
+		case 2:
+			reconcile(ref("slow", "c"), 2, probeTurn)
+			reconcile(ref("other", "x"), 3, time.Hour)
+			reconcile(shared, 4, time.Hour)
+		}
+		return p.answer
+	}
+	reconcile(ref("slow", "a"), 4, time.Hour)
+	reconcile(ref("slow", "c"), 5, time.Hour)
+	if p.asked != 5 || len(p.prober.asking) != 0 {
+		t.Errorf("%d were asked about, and %v are under way; want 5 and none", p.asked, p.prober.asking)
+	}
+}
+
 // TestProber_pace: many credentials of one vendor are asked about one after the
 // other, and after a restart within the interval.
 func TestProber_pace(t *testing.T) {
