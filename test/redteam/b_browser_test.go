@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oauthbroker/oauth-broker/test/harness"
 )
@@ -58,5 +59,31 @@ func TestRedTeam_B05_TossedCookie(t *testing.T) {
 	for _, name := range []string{strings.TrimPrefix(own.Name, "__Host-"), strings.Replace(own.Name, "__Host-", "__Secure-", 1), strings.ToLower(own.Name)} {
 		r := h.Send(http.MethodGet, callback.String(), "", http.Header{"Cookie": {name + "=" + own.Value}})
 		wantPage(t, name, r, http.StatusForbidden)
+	}
+}
+
+// What stands in a login's cookie and does not open takes up room for nothing: it
+// goes with the next login, and so does one that expired. Another login's stays.
+func TestRedTeam_B04_WhatDoesNotOpenIsDropped(t *testing.T) {
+	h := harness.Standard(t, harness.Setup{})
+	old, l := h.NewLogin(harness.PublicClient), h.NewLogin(harness.PublicClient)
+	l.Browser = old.Browser
+	_ = old.Authorize()
+	kept := old.Browser.Cookies()[0].Name
+	for _, name := range []string{"__Host-ob-PLANTED", "__Host-other"} {
+		l.Browser.SetCookie(&http.Cookie{Name: name, Value: "x", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	}
+	_ = l.Authorize()
+	var names []string
+	for _, c := range l.Browser.Cookies() {
+		names = append(names, c.Name)
+	}
+	if all := strings.Join(names, " "); len(names) != 3 || strings.Contains(all, "PLANTED") || !strings.Contains(all, kept) || !strings.Contains(all, "__Host-other") {
+		t.Errorf("the browser has %v", names)
+	}
+	h.Clock.Advance(10*time.Minute + time.Second)
+	_ = l.Authorize()
+	if n := len(l.Browser.Cookies()); n != 2 {
+		t.Errorf("after the logins expired there are %d cookies", n)
 	}
 }

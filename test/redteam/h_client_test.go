@@ -281,4 +281,8 @@ func TestRedTeam_H11_NoRefreshTokenWhereNothingRotates(t *testing.T) {
 			t.Errorf("%s: refresh token %v", method, has)
 		}
 	}
+	// For its public clients the platform vouches.
+	if _, _, refresh := tokensOf(t, h, harness.PublicClient); refresh == "" {
+		t.Error("a client of the platform got none")
+	}
 }
