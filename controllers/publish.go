@@ -45,7 +45,7 @@ const parallelWrites = 8
 // errConflict means that somebody else wrote the index: gather again.
 var errConflict = errors.New("the published index was changed by somebody else")
 
-// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-published,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-published,verbs=get;list;watch;create;update;delete
 
 // Publisher writes the published document. It is for one goroutine at a time
 // and does no network I/O but to the API server.

@@ -32,7 +32,7 @@ const (
 	conflictDelay = 100 * time.Millisecond
 )
 
-// +kubebuilder:rbac:groups=oauthbroker.dev,resources=oauthvendors/status;byoccredentials/status;brokerclients/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=oauthbroker.dev,resources=oauthvendors/status;byoccredentials/status;brokerclients/status,verbs=update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reporter writes the status of objects: the whole of it at once, and only

@@ -28,7 +28,7 @@ import (
 const conflictDelay = 100 * time.Millisecond
 
 // +kubebuilder:rbac:groups=oauthbroker.dev,resources=byoccredentials,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=oauthbroker.dev,resources=byoccredentials/status;oauthvendors/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=oauthbroker.dev,resources=byoccredentials/status;oauthvendors/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,namespace=oauth-broker-system,verbs=get;list;watch;create;update;delete
 
 // Registrar registers apps, changes and deletes them. All fields but the last

@@ -88,6 +88,9 @@ func excess(r role, namespaced bool) []string {
 		if secrets && writes && !own {
 			problems = append(problems, fmt.Sprintf("%v on Secrets outside the install's namespaces", rule.Verbs))
 		}
+		if secrets && len(rule.ResourceNames) == 0 && slices.Contains(rule.Verbs, "patch") {
+			problems = append(problems, "patch on Secrets, which are written as a whole")
+		}
 		if r.Kind == "ClusterRole" && namespaced {
 			for _, resource := range rule.Resources {
 				if resource != "oauthvendors" && resource != "oauthvendors/status" && resource != "oauthvendors/finalizers" {
@@ -114,7 +117,8 @@ func TestExcess(t *testing.T) {
 	}{
 		"reading":                {cluster, rule("secrets", "get", "list", "watch"), false, 0},
 		"writing everywhere":     {cluster, rule("secrets", "get", "create"), false, 1},
-		"writing at a tenant":    {tenant, rule("secrets", "patch"), true, 1},
+		"writing at a tenant":    {tenant, rule("secrets", "update"), true, 1},
+		"patching":               {tenant, rule("secrets", "patch"), true, 2},
 		"anything":               {tenant, rule("*", "get"), false, 1},
 		"all verbs":              {tenant, rule("secrets", "*"), false, 2},
 		"giving rights":          {cluster, rule("roles", "escalate"), false, 1},

@@ -49,11 +49,7 @@
   - oauthbroker.dev
   resources:
   - brokerclients/status
-  - byoccredentials/status
-  - oauthvendors/status
   verbs:
-  - get
-  - patch
   - update
 - apiGroups:
   - oauthbroker.dev
@@ -64,6 +60,14 @@
   - list
   - patch
   - watch
+- apiGroups:
+  - oauthbroker.dev
+  resources:
+  - byoccredentials/status
+  - oauthvendors/status
+  verbs:
+  - patch
+  - update
 {{- end -}}
 
 {{- define "oauth-broker.rules.events" -}}
@@ -86,7 +90,6 @@
   - delete
   - get
   - list
-  - patch
   - update
   - watch
 {{- end -}}
@@ -142,7 +145,6 @@
   resources:
   - oauthvendors/status
   verbs:
-  - get
   - patch
   - update
 {{- end -}}
@@ -175,10 +177,7 @@
   - oauthbroker.dev
   resources:
   - brokerclients/status
-  - byoccredentials/status
   verbs:
-  - get
-  - patch
   - update
 - apiGroups:
   - oauthbroker.dev
@@ -189,4 +188,11 @@
   - list
   - patch
   - watch
+- apiGroups:
+  - oauthbroker.dev
+  resources:
+  - byoccredentials/status
+  verbs:
+  - patch
+  - update
 {{- end -}}
