@@ -58,6 +58,7 @@ broker:
   priorityClassName: important
   autoscaling: {enabled: true}
 manager: {admissionPolicy: {enabled: true}}
+service: {type: LoadBalancer, externalTrafficPolicy: Local}
 ingress: {enabled: true, className: nginx, tlsSecretName: public-tls}
 pages: {name: Acme, logo: "data:image/png;base64,iVBORw0KGgo=", color: "#0b57d0", supportURL: "mailto:help@example.com", listVendors: false}
 tracing: {endpoint: "http://collector.monitoring:4318"}
@@ -100,7 +101,7 @@ func TestTemplate_everything(t *testing.T) {
 	for _, want := range []string{
 		"--redis-url=/etc/oauth-broker/redis/url", "--registration-token=/etc/oauth-broker/registration/token", "--client-id-metadata-documents",
 		"--watch-namespaces=team-a,team-b", "oauth-broker@sha256:0123", "example.com/role: broker", "--cors-origin=https://app.example.com",
-		"--otlp-endpoint=http://collector.monitoring:4318", "port: 4318", "--audit-log=stdout", "--brand-name=Acme", "--brand-color=#0b57d0", "--landing-vendors=false", "runbook_url: \"https://github.com/oauthbroker/oauth-broker/blob/main/docs/runbooks/OAuthBrokerDown.md\"",
+		"--otlp-endpoint=http://collector.monitoring:4318", "port: 4318", "--audit-log=stdout", "--brand-name=Acme", "--brand-color=#0b57d0", "--landing-vendors=false", "externalTrafficPolicy: Local", "runbook_url: \"https://github.com/oauthbroker/oauth-broker/blob/main/docs/runbooks/OAuthBrokerDown.md\"",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not rendered", want)

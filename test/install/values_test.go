@@ -38,6 +38,7 @@ func TestValues_refused(t *testing.T) {
 		"cert-manager sans issuer": {"tls: {mode: CertManager}", "missing property 'name'"},
 		"TLS on and elsewhere":     {"tls: {terminatedElsewhere: true}", "/tls"},
 		"ingress and gateway":      {"{ingress: {enabled: true}, gateway: {enabled: true, parentRefs: [{name: g}]}}", "ingress.enabled and gateway.enabled"},
+		"ClusterIP with a policy":  {"service: {externalTrafficPolicy: Local}", "a ClusterIP has none"},
 		"a route without gateway":  {"gateway: {enabled: true}", "/gateway/parentRefs"},
 		"token without its Secret": {"broker: {registration: {mode: InitialAccessToken}}", "existingSecret"},
 		"Secret without its mode":  {"broker: {registration: {existingSecret: t}}", "existingSecret"},

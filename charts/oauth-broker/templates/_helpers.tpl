@@ -81,6 +81,9 @@ capabilities: {drop: [ALL]}
 {{- if and .Values.ingress.enabled .Values.gateway.enabled -}}
 {{- fail "ingress.enabled and gateway.enabled: one of them brings requests to the brokers, so choose one" -}}
 {{- end -}}
+{{- if and .Values.service.externalTrafficPolicy (eq .Values.service.type "ClusterIP") -}}
+{{- fail "service.externalTrafficPolicy: a ClusterIP has none; set service.type to LoadBalancer or NodePort, or leave it empty" -}}
+{{- end -}}
 {{- with .Values.broker.autoscaling -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
 {{- fail "broker.autoscaling: minReplicas is more than maxReplicas" -}}
