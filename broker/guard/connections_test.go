@@ -186,3 +186,15 @@ func TestRedTeam_I13_ManyAddressesOfOneName(t *testing.T) {
 		}
 	}
 }
+
+// TestClient_failuresHoldNoPlace: an address at which nobody listens can be called
+// as often as one likes.
+func TestClient_failuresHoldNoPlace(t *testing.T) {
+	server, o, _ := serveNames(t, false, nil)
+	port, c := portOf(t, server.Listener.Addr().String()), guard.NewClient(o)
+	for i := range 20 {
+		if _, err := call(t.Context(), c, fmt.Sprintf("https://other-%d.example.com:%s/", i, port)); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+}

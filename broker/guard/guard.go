@@ -22,7 +22,7 @@ import (
 )
 
 // ErrRefused is an address that outsiders may not make the broker call.
-var ErrRefused = errors.New("address of special use refused")
+var ErrRefused = errors.New("address of special use, or not https: refused")
 
 // ErrBusy is an address to which as many connections are open as may be.
 var ErrBusy = errors.New("too many connections to this address")
@@ -46,23 +46,30 @@ func NewClient(o Options) *http.Client {
 		check = controlOrLoopback
 	}
 	d := &dialer{resolver: o.Resolver, check: check, net: &net.Dialer{Timeout: o.Timeout, Control: check}, open: map[netip.Prefix]int{}}
+	transport := &http.Transport{
+		Proxy:                  nil, // a proxy would hide the address from the guard
+		DialContext:            d.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
+		TLSHandshakeTimeout:    o.Timeout,
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: 16 << 10,
+		// Strangers choose the hosts, and net/http bounds idle connections over
+		// HTTP/1.1 only.
+		DisableKeepAlives:  true,
+		DisableCompression: true,
+	}
+	transport.RegisterProtocol("http", refuse{})
 	return &http.Client{
-		Timeout: o.Timeout,
-		Transport: &http.Transport{
-			Proxy:                  nil, // a proxy would hide the address from the guard
-			DialContext:            d.dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
-			TLSHandshakeTimeout:    o.Timeout,
-			ForceAttemptHTTP2:      true,
-			MaxResponseHeaderBytes: 16 << 10,
-			// Strangers choose the hosts, and net/http bounds idle connections over
-			// HTTP/1.1 only.
-			DisableKeepAlives:  true,
-			DisableCompression: true,
-		},
+		Timeout: o.Timeout, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
+
+// refuse sends nothing.
+type refuse struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (refuse) RoundTrip(*http.Request) (*http.Response, error) { return nil, ErrRefused }
 
 // Control is for net.Dialer.Control: it sees the address that is about to be
 // connected to.
@@ -85,11 +92,9 @@ func controlOrLoopback(network, address string, conn syscall.RawConn) error {
 }
 
 // embedsIPv4 finds what the registry of special addresses does not list: ISATAP
-// (RFC 5214) carries any IPv4 address in its lower half.
+// (RFC 5214) carries any IPv4 address in its lower half. IPv4 addresses themselves
+// have other bytes there.
 func embedsIPv4(a netip.Addr) bool {
-	if !a.Is6() || a.Is4In6() {
-		return a.Is4In6()
-	}
 	b := a.As16()
 	return (b[8] == 0 || b[8] == 2) && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }

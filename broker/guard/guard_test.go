@@ -18,7 +18,7 @@ func TestRedTeam_I12_SpecialAddresses(t *testing.T) {
 		"0.0.0.0:443", "224.0.0.1:443", "255.255.255.255:443", "192.0.2.1:443", "198.18.0.1:443", "240.0.0.1:443",
 		"[::1]:443", "[::]:443", "[::ffff:127.0.0.1]:443", "[::ffff:10.0.0.1]:443", "[64:ff9b::7f00:1]:443",
 		"[64:ff9b:1:a9fe:a9:fe00::]:443", "[::ffff:0:a9fe:a9fe]:443", "[::7f00:1]:443", "[2002:a9fe:a9fe::1]:443",
-		"[2606:4700::5efe:192.168.1.1]:443", "[fe80::1]:443", "[fc00::1]:443", "[ff02::1]:443", "[2001:db8::1]:443", "not an address",
+		"[2606:4700::5efe:192.168.1.1]:443", "[2606:4700::200:5efe:192.168.1.1]:443", "[2606:4700::5efe:7f00:1]:443", "[2001::1]:443", "[3fff::1]:443", "[fe80::1]:443", "[fc00::1]:443", "[ff02::1]:443", "[2001:db8::1]:443", "not an address",
 	} {
 		network := "tcp4"
 		if address[0] == '[' {
@@ -28,7 +28,8 @@ func TestRedTeam_I12_SpecialAddresses(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	for _, c := range [][2]string{{"tcp4", "1.1.1.1:443"}, {"tcp4", "8.8.8.8:8443"}, {"tcp6", "[2606:4700::1111]:443"}} {
+	for _, c := range [][2]string{{"tcp4", "1.1.1.1:443"}, {"tcp4", "8.8.8.8:8443"}, {"tcp6", "[2606:4700::1111]:443"},
+		{"tcp6", "[2606:4700::100:5efe:c0a8:101]:443"}, {"tcp6", "[2606:4700::1:5efe:c0a8:101]:443"}, {"tcp6", "[2606:4700::4efe:c0a8:101]:443"}, {"tcp6", "[2606:4700::5eff:c0a8:101]:443"}} {
 		if err := guard.Control(c[0], c[1], nil); err != nil {
 			t.Errorf("%s is refused: %v", c[1], err)
 		}
@@ -84,5 +85,15 @@ func TestClient_usesNoProxy(t *testing.T) {
 	}
 	if !errors.Is(err, guard.ErrRefused) || asked {
 		t.Errorf("got %v, the proxy was asked: %v", err, asked)
+	}
+}
+
+// TestClient_onlyHTTPS: what came over http anybody on the way may have written.
+func TestClient_onlyHTTPS(t *testing.T) {
+	called := false
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))
+	defer s.Close()
+	if _, err := call(t.Context(), guard.NewClient(guard.Options{Timeout: 5 * time.Second, AllowLoopback: true}), s.URL); !errors.Is(err, guard.ErrRefused) || called {
+		t.Errorf("error %v, called %v", err, called)
 	}
 }

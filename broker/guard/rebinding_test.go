@@ -102,3 +102,19 @@ func TestRedTeam_I14_NoProxy(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// IPv6 addresses of a name are looked at as IPv4 ones are.
+func TestRedTeam_I13_IPv6Answers(t *testing.T) {
+	public := netip.MustParseAddr("2606:4700::1111")
+	for _, address := range []string{"::1", "fe80::1", "fc00::1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "2606:4700::5efe:a9fe:a9fe", "::ffff:127.0.0.1"} {
+		o := guard.Options{Timeout: time.Second, Resolver: harness.Resolver6(func(string) []netip.Addr { return []netip.Addr{public, netip.MustParseAddr(address)} })}
+		if err := get(t, o, "https://rebind.test/"); !errors.Is(err, guard.ErrRefused) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	// A public one is called, and this machine may have no way to it.
+	o := guard.Options{Timeout: 100 * time.Millisecond, Resolver: harness.Resolver6(func(string) []netip.Addr { return []netip.Addr{public} })}
+	if err := get(t, o, "https://public.test/"); errors.Is(err, guard.ErrRefused) {
+		t.Errorf("a public address: %v", err)
+	}
+}
