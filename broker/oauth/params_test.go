@@ -24,14 +24,19 @@ func TestParseParams_good(t *testing.T) {
 	if got := p.Resource(); !slices.Equal(got, []string{"https://a", "https://b"}) {
 		t.Errorf("resources = %q", got)
 	}
-	if none, err := oauth.ParseParams("x=&y"); err != nil || !none.Empty() {
-		t.Errorf("empty parameters: %+v, %v", none, err)
+	for encoded, want := range map[string]bool{"": true, "&": true, "x=&y": true, "resource=": true, "x=&y=1": false, "resource=https%3A%2F%2Fa": false} {
+		if p, err := oauth.ParseParams(encoded); err != nil || p.Empty() != want {
+			t.Errorf("%q: %+v, %v, empty %v", encoded, p, err, p.Empty())
+		}
+	}
+	if got := p.With("c", "2").Without("a", "absent").Encode(); got != "b=x+y%26&c=2&resource=https%3A%2F%2Fa&resource=https%3A%2F%2Fb" {
+		t.Errorf("encoded %q", got)
 	}
 }
 
 func TestParseParams_bad(t *testing.T) {
 	for _, s := range []string{
-		"a=1&a=2", "a=&a=", "a=1&a=", "a=%zz", "a=%", "a;b", "a=%00", "a=%0a", "a=%7f", "a=%ff", "%00=a", "%ff=a", "resource=%0d", "a=1&%61=1", strings.Repeat("a&", 2), manyParams(300),
+		"a=1&a=2", "a=&a=", "a=1&a=", "a=%zz", "%zz=1", "a=%", "a;b", "a=%00", "a=%0a", "a=%7f", "a=%ff", "%00=a", "%ff=a", "resource=%0d", "a=1&%61=1", strings.Repeat("a&", 2), manyParams(300),
 	} {
 		if _, err := oauth.ParseParams(s); err == nil {
 			t.Errorf("accepted %q", s)
@@ -60,7 +65,7 @@ func TestParseAnswer(t *testing.T) {
 }
 
 func TestPrintable(t *testing.T) {
-	for s, want := range map[string]bool{"": true, "plain text, 7!": true, `"`: false, `\`: false, "\n": false, "é": false, "\x7f": false} {
+	for s, want := range map[string]bool{"": true, "plain text, 7!": true, " ~": true, `"`: false, `\`: false, "\n": false, "é": false, "\x7f": false} {
 		if got := oauth.Printable(s); got != want {
 			t.Errorf("Printable(%q) = %v", s, got)
 		}

@@ -28,20 +28,19 @@ func MatchRedirectURI(registered []string, uri string) bool {
 // withoutLoopbackPort cuts the port out of an http loopback URI, leaving every
 // other byte as it is; ok is false for any other URI.
 func withoutLoopbackPort(uri string) (string, bool) {
-	rest, ok := strings.CutPrefix(uri, "http://")
+	u, err := url.Parse(uri)
+	if err != nil || !IsLoopback(u.Hostname()) {
+		return "", false
+	}
+	// User information and another scheme stand before the host.
+	tail, ok := strings.CutPrefix(uri, "http://"+u.Host)
 	if !ok {
 		return "", false
 	}
-	u, err := url.Parse(uri)
-	if err != nil || u.User != nil || u.Fragment != "" || !IsLoopback(u.Hostname()) {
-		return "", false
+	if port := u.Port(); port != "" { // digits are all that url.Parse takes
+		return "http://" + strings.TrimSuffix(u.Host, ":"+port) + tail, ValidPort(port)
 	}
-	if _, tail, found := strings.Cut(rest, u.Host); !found || !strings.HasPrefix(rest, u.Host) {
-		return "", false
-	} else if p := u.Port(); p != "" {
-		return "http://" + strings.TrimSuffix(u.Host, ":"+p) + tail, ValidPort(p)
-	}
-	return uri, !strings.HasSuffix(u.Host, ":")
+	return uri, true
 }
 
 // ValidPort tells whether p is a port that a URL can name.
@@ -62,7 +61,7 @@ func IsLoopback(host string) bool {
 // WithQuery adds parameters to a URI and keeps its query (RFC 6749 section
 // 3.1.2).
 func WithQuery(uri string, params Query) (string, error) {
-	before, query, found := strings.Cut(uri, "?")
+	before, query, _ := strings.Cut(uri, "?")
 	switch {
 	case strings.Contains(uri, "#"):
 		return "", errors.New("the URI has a fragment")
@@ -70,7 +69,7 @@ func WithQuery(uri string, params Query) (string, error) {
 		return "", errors.New("the URI holds control characters or invalid UTF-8")
 	case len(params) == 0:
 		return uri, nil
-	case !found || query == "":
+	case query == "":
 		return params.after(before, "?"), nil
 	}
 	return params.after(uri, "&"), nil

@@ -14,7 +14,7 @@ import (
 
 func TestParseScope(t *testing.T) {
 	for s, want := range map[string][]string{
-		"": nil, "  ": nil, "a": {"a"}, " b  a b ": {"b", "a"}, "https://a.example/x repo:read a,b *": {"https://a.example/x", "repo:read", "a,b", "*"},
+		"": nil, "  ": nil, "a": {"a"}, " b  a b ": {"b", "a"}, "https://a.example/x repo:read a,b *": {"https://a.example/x", "repo:read", "a,b", "*"}, "! ~": {"!", "~"},
 	} {
 		if got, err := oauth.ParseScope(s); err != nil || !slices.Equal(got, want) {
 			t.Errorf("ParseScope(%q) = %q, %v", s, got, err)
@@ -23,6 +23,9 @@ func TestParseScope(t *testing.T) {
 	many := make([]string, 257)
 	for i := range many {
 		many[i] = fmt.Sprint(i)
+	}
+	if got, err := oauth.ParseScope(strings.Join(many[:256], " ")); err != nil || len(got) != 256 {
+		t.Errorf("256 scopes: %d, %v", len(got), err)
 	}
 	for _, s := range []string{`a"`, `a\`, "é", "a\tb", "a\nb", "a\x00", "a\x7f", strings.Join(many, " ")} {
 		if _, err := oauth.ParseScope(s); err == nil {
