@@ -6,19 +6,23 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/discovery"
+	"github.com/oauthbroker/oauth-broker/test/authority"
 )
 
 const marker = "MARKER-vendor-text"
@@ -40,6 +44,7 @@ func TestURL(t *testing.T) {
 		{"https://op.example:8443/t/a", oauthv1alpha1.DiscoveryOAuth, "https://op.example:8443/.well-known/oauth-authorization-server/t/a"},
 		{"https://op.example/t/a/", oauthv1alpha1.DiscoveryOAuth, "https://op.example/.well-known/oauth-authorization-server/t/a"},
 		{"https://op.example/?a=b", oauthv1alpha1.DiscoveryOAuth, ""},
+		{"https://op.example/?", oauthv1alpha1.DiscoveryOAuth, ""},
 		{"http://op.example", oauthv1alpha1.DiscoveryOAuth, ""},
 		{"https://u:p@op.example", oauthv1alpha1.DiscoveryOAuth, ""},
 		{"", oauthv1alpha1.DiscoveryOAuth, ""},
@@ -53,6 +58,10 @@ func TestURL(t *testing.T) {
 	spec.Discovery.URL = "https://elsewhere.example/doc"
 	if got, err := discovery.URL(spec); err != nil || got != "https://elsewhere.example/doc" {
 		t.Errorf("discovery.url: got %q, %v", got, err)
+	}
+	spec.Discovery.URL = "http://elsewhere.example/doc"
+	if got, err := discovery.URL(spec); err == nil {
+		t.Errorf("a discovery.url that is not https: got %q", got)
 	}
 }
 
@@ -132,6 +141,7 @@ func TestDiscover_refused(t *testing.T) {
 		{"issuer missing", change(map[string]any{"issuer": nil}), "issuer is not identical"},
 		{"issuer in other case", change(map[string]any{"issuer": nil, "Issuer": "x"}), "issuer is not identical"},
 		{"issuer a number", change(map[string]any{"issuer": 1}), "issuer is not a string"},
+		{"issuer and another member no strings", change(map[string]any{"issuer": 1, "registration_endpoint": 2}), "issuer is not a string"},
 		{"token on another host", change(map[string]any{"token_endpoint": "https://" + marker + ".example/token"}), "token_endpoint is on a host"},
 		{"registration on another host", change(map[string]any{"registration_endpoint": "https://evil.example/r"}), "registration_endpoint is on a host"},
 		{"jwks on another host", change(map[string]any{"jwks_uri": "https://evil.example/r"}), "jwks_uri is on a host"},
@@ -229,7 +239,11 @@ func TestDiscover_timeout(t *testing.T) {
 	})
 	defer close(release)
 	spec.Transport.TimeoutSeconds = 1
+	start := time.Now()
 	check(t, (&discovery.Client{}).Discover(t.Context(), spec), "did not answer in time")
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %s, and transport.timeoutSeconds is 1", took)
+	}
 }
 
 func TestDiscover_loopbackHTTP(t *testing.T) {
@@ -241,5 +255,39 @@ func TestDiscover_loopbackHTTP(t *testing.T) {
 	defer s.Close()
 	if got := (&discovery.Client{}).Discover(t.Context(), specOf(s.URL, oauthv1alpha1.DiscoveryOAuth)); got.Problem != "" || got.Endpoints == nil {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// A client of the caller's follows no redirect here either, sends no cookies, and
+// trusts the vendor's own certificates alone where the vendor names some.
+func TestDiscover_clientOfTheCaller(t *testing.T) {
+	s, spec := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/.well-known/openid-configuration" || r.Header.Get("Cookie") != "" {
+			http.Redirect(w, r, "/.well-known/openid-configuration", http.StatusFound)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		_ = json.NewEncoder(w).Encode(good("https://" + r.Host))
+	})
+	jar, err1 := cookiejar.New(nil)
+	other, err2 := authority.New()
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	c := &discovery.Client{HTTP: s.Client()}
+	c.HTTP.Jar = jar
+	spec.Transport.CABundle = ""
+	for range 2 {
+		if got := c.Discover(t.Context(), spec); got.Problem != "" {
+			t.Errorf("got %+v", got)
+		}
+	}
+	moved, others := spec.DeepCopy(), spec.DeepCopy()
+	moved.Discovery.URL = oauthv1alpha1.EndpointURL(s.URL + "/moved")
+	check(t, c.Discover(t.Context(), moved), "redirect, which is not followed")
+	others.Transport.CABundle = string(other.PEM())
+	check(t, c.Discover(t.Context(), others), "TLS certificate is not trusted")
+	if got := c.Discover(t.Context(), spec); got.Problem != "" {
+		t.Errorf("after a vendor with certificates of its own: %+v", got)
 	}
 }
