@@ -89,7 +89,7 @@ func TestExpandTenant(t *testing.T) {
 	if got, err := expandTenant("https://login.example", "anything"); err != nil || got != "https://login.example" {
 		t.Errorf("without a template: %q, %v", got, err)
 	}
-	for _, tid := range []string{"", "x", strings.Repeat("-", 36), strings.Repeat("a", 36), guid + "0", guid[:35], "0123abcd/4567-89ef-0123-456789abcdef", "../23abcd-4567-89ef-0123-456789abcd", strings.Repeat("é", 18)} {
+	for _, tid := range []string{"", "x", strings.Repeat("-", 36), strings.Repeat("a", 36), guid + "0", guid[:35], "0123abcd/4567-89ef-0123-456789abcdef", "0123abcg-4567-89ef-0123-456789abcdef", "0123abcd-4567-89ef-0123-456789abc/..", "../23abcd-4567-89ef-0123-456789abcd", strings.Repeat("é", 18)} {
 		if _, err := expandTenant("https://login.example/{tid}", tid); err == nil {
 			t.Errorf("accepted %q", tid)
 		}

@@ -21,7 +21,7 @@ func TestParseIDToken_form(t *testing.T) {
 	const claims = `{"azp":"a","iat":1,"nonce":"n","tid":"t"}`
 	for raw, want := range map[string]string{
 		jwtOf(`{"alg":"RS256"}`, claims, 256): "", jwtOf(`{"alg":"ES256","kid":"k","typ":"JWT"}`, claims, 64): "", jwtOf(`{"alg":"RS256","kid":null}`, claims, 256): "",
-		jwtOf(`{"alg":"RS256"}`, claims, 128): "2048", jwtOf(`{"alg":"RS256"}`, claims, 0): "2048", jwtOf(`{"alg":"none"}`, claims, 0): "algorithm", jwtOf(`{"alg":"HS256"}`, claims, 32): "algorithm",
+		jwtOf(`{"alg":"RS256"}`, claims, 128): "2048", jwtOf(`{"alg":"RS256"}`, claims, 0): "2048", jwtOf(`{"alg":"PS256"}`, claims, 256): "", jwtOf(`{"alg":"PS256"}`, claims, 255): "2048", jwtOf(`{"alg":"none"}`, claims, 0): "algorithm", jwtOf(`{"alg":"HS256"}`, claims, 32): "algorithm",
 		jwtOf(`{}`, claims, 256): "algorithm", jwtOf(`{"ALG":"RS256"}`, claims, 256): "algorithm", jwtOf(`{"alg":["RS256"]}`, claims, 256): "algorithm", jwtOf(`{"alg":"RS256","crit":[]}`, claims, 256): "crit", jwtOf(`{"alg":"RS256","jku":"x"}`, claims, 256): "jku",
 		jwtOf(`{"alg":"RS256","jwk":{}}`, claims, 256): "jwk", jwtOf(`{"alg":"RS256","x5c":[]}`, claims, 256): "x5c", jwtOf(`{"alg":"RS256","x5u":"x"}`, claims, 256): "x5u", jwtOf(`{"alg":"RS256","zip":"DEF"}`, claims, 256): "zip",
 		jwtOf(`{"alg":"none","alg":"RS256"}`, claims, 256): "header", jwtOf(`{"alg":"RS256","kid":"a","\u006bid":"b"}`, claims, 256): "header", jwtOf(`{"alg":"RS256","kid":1}`, claims, 256): "kid",
@@ -29,7 +29,7 @@ func TestParseIDToken_form(t *testing.T) {
 		jwtOf(`{"alg":"RS256"}`, claims, 256) + "!": "signature", strings.Replace(jwtOf(`{"alg":"RS256"}`, claims, 256), ".", ".!", 1): "claims",
 		"": "JWT", "a.b": "JWT", "a.b.c.d": "JWT", "a.b.c.d.e": "JWT", "..": "header", strings.Repeat(".", 10000): "JWT",
 	} {
-		token, err := parseIDToken(raw, []string{"RS256", "ES256"})
+		token, err := parseIDToken(raw, []string{"RS256", "PS256", "ES256"})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("parseIDToken(%.60q) = %v, want %q", raw, err, want)
 		}

@@ -233,3 +233,43 @@ func TestRedTeam_E10_AccessTokenHash(t *testing.T) {
 		t.Error("the swapped token came through")
 	}
 }
+
+// TestIDToken_required: a vendor that has to send an ID token does, in logins that
+// ask for one. Nobody may take it out on the way.
+func TestIDToken_required(t *testing.T) {
+	without := fakevendor.Behaviour{Name: "no id_token", Edit: func(a map[string]any) { delete(a, "id_token") }}
+	for mode, refused := range map[runtimeconfig.IDTokenMode]bool{runtimeconfig.IDTokenRequired: true, runtimeconfig.IDTokenValidated: false} {
+		h := harness.Standard(t, edit(func(v *runtimeconfig.Vendor) { v.Identity.IDToken = mode }))
+		r, _ := idTokenAt(t, h, fakevendor.Behaviour{})
+		wantTokens(t, "with an id_token", r)
+		if r, _ = idTokenAt(t, h, without); refused {
+			wantIDTokenRefused(t, "without an id_token", r)
+		} else {
+			wantTokens(t, "without an id_token", r)
+		}
+		l := h.NewLogin(harness.PublicClient)
+		l.Walk()
+		r = l.Redeem()
+		wantTokens(t, "a login that did not ask for one", r)
+		h.Fake.Set(fakevendor.Refresh, without)
+		wantTokens(t, "a refresh without an id_token", l.Refresh(r.Text("refresh_token")))
+	}
+}
+
+// TestIDToken_nothingToCheckWith: an ID token that cannot be validated is not handed
+// on, even one that names no issuer where none is configured.
+func TestIDToken_nothingToCheckWith(t *testing.T) {
+	for what, change := range map[string]func(*runtimeconfig.Target){
+		"no issuer": func(target *runtimeconfig.Target) { target.Issuer = "" },
+		"no jwks":   func(target *runtimeconfig.Target) { target.Endpoints.JWKS = "" },
+	} {
+		h := harness.Standard(t, edit(func(v *runtimeconfig.Vendor) { change(v.Target) }))
+		for _, b := range []fakevendor.Behaviour{{}, {Name: "no iss", IDToken: func(tk *fakevendor.IDToken) { delete(tk.Claims, "iss") }}} {
+			r, _ := idTokenAt(t, h, b)
+			wantIDTokenRefused(t, what+", "+b.Name, r)
+		}
+		if n := h.Fake.Count(fakevendor.JWKS); n != 0 {
+			t.Errorf("%s: keys were fetched %d times", what, n)
+		}
+	}
+}
