@@ -37,7 +37,7 @@ func withoutLoopbackPort(uri string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if port := u.Port(); port != "" { // digits are all that url.Parse takes
+	if port := u.Port(); port != "" {
 		return "http://" + strings.TrimSuffix(u.Host, ":"+port) + tail, ValidPort(port)
 	}
 	return uri, true
