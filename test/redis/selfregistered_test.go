@@ -29,7 +29,7 @@ func strangers() harness.Setup {
 // does not rotate only with Redis, which ends a stolen one.
 func TestRedTeam_G08_SelfRegisteredClientAtAStaticVendor(t *testing.T) {
 	h := start(t, strangers())
-	registered := h.Send(http.MethodPost, harness.PublicURL+"/v1/register", `{"client_name":"stranger","redirect_uris":["`+harness.RedirectURI+`"],"token_endpoint_auth_method":"none"}`,
+	registered := h.Send(http.MethodPost, harness.PublicURL+"/v1/register", `{"client_name":"stranger","redirect_uris":["`+harness.RedirectURI+`"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}`,
 		http.Header{"Content-Type": {"application/json"}})
 	id := registered.Text("client_id")
 	if id == "" {
