@@ -152,32 +152,25 @@ const maxConditions = 16
 // the reason of the first condition that is False.
 func setConditions(list *[]metav1.Condition, wanted []metav1.Condition, now time.Time) []metav1.Condition {
 	var changed []metav1.Condition
-	room := maxConditions - len(wanted)
-	*list = slices.DeleteFunc(*list, func(c metav1.Condition) bool {
-		switch {
-		case meta.FindStatusCondition(wanted, c.Type) != nil:
-			return false
-		case c.Type == oauthv1alpha1.ConditionCredentialsValid, c.Type == oauthv1alpha1.ConditionStalled: // ours, and optional
-			return true
-		}
-		room--
-		return room < 0
-	})
+	next := make([]metav1.Condition, 0, maxConditions)
 	for _, c := range wanted {
 		before := meta.FindStatusCondition(*list, c.Type)
 		if before == nil || before.Status != c.Status || before.Reason != c.Reason {
 			changed = append(changed, c)
 		}
 		c.LastTransitionTime = metav1.NewTime(now)
-		meta.SetStatusCondition(list, c)
-	}
-	place := func(c metav1.Condition) int {
-		i := slices.IndexFunc(wanted, func(w metav1.Condition) bool { return w.Type == c.Type })
-		if i < 0 {
-			return len(wanted)
+		if before != nil && before.Status == c.Status {
+			c.LastTransitionTime = before.LastTransitionTime
 		}
-		return i
+		next = append(next, c)
 	}
-	slices.SortStableFunc(*list, func(a, b metav1.Condition) int { return place(a) - place(b) })
+	for _, c := range *list {
+		ours := c.Type == oauthv1alpha1.ConditionCredentialsValid || c.Type == oauthv1alpha1.ConditionStalled || // optional
+			meta.FindStatusCondition(wanted, c.Type) != nil
+		if !ours && len(next) < maxConditions {
+			next = append(next, c)
+		}
+	}
+	*list = next
 	return changed
 }
