@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
 	"github.com/oauthbroker/oauth-broker/internal/cli/kube"
 )
 
@@ -83,7 +84,7 @@ func (d *Doctor) credentials(ctx context.Context, vendors map[string]*oauthv1alp
 	var out []object
 	for i := range list.Items {
 		c := &list.Items[i]
-		if kube.ClassOf(c.Spec.BrokerClass) != d.BrokerClass {
+		if !translate.SameClass(c.Spec.BrokerClass, d.BrokerClass) {
 			continue
 		}
 		o := object{kind: "byoccredential", namespace: c.Namespace, name: c.Name, generation: c.Generation, observed: c.Status.ObservedGeneration, conditions: c.Status.Conditions, redirectURI: c.Status.RedirectURI, register: c.Spec.Vendor}
@@ -103,7 +104,7 @@ func (d *Doctor) clients(ctx context.Context) []object {
 	var out []object
 	for i := range list.Items {
 		c := &list.Items[i]
-		if kube.ClassOf(c.Spec.BrokerClass) != d.BrokerClass {
+		if !translate.SameClass(c.Spec.BrokerClass, d.BrokerClass) {
 			continue
 		}
 		o := object{kind: "brokerclient", namespace: c.Namespace, name: c.Name, generation: c.Generation, observed: c.Status.ObservedGeneration, conditions: c.Status.Conditions}

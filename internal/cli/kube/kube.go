@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
+	"github.com/oauthbroker/oauth-broker/controllers/translate"
 )
 
 // Options choose a cluster and the install in it.
@@ -133,19 +134,11 @@ func (c *Cluster) Vendors(ctx context.Context, class string) ([]oauthv1alpha1.OA
 	}
 	var out []oauthv1alpha1.OAuthVendor
 	for _, v := range list.Items {
-		if class == "" || ClassOf(v.Spec.BrokerClass) == class {
+		if class == "" || translate.SameClass(v.Spec.BrokerClass, class) {
 			out = append(out, v)
 		}
 	}
 	return out, nil
-}
-
-// ClassOf is a brokerClass with its default.
-func ClassOf(class string) string {
-	if class == "" {
-		return oauthv1alpha1.DefaultBrokerClass
-	}
-	return class
 }
 
 // FindCondition finds a condition by its type.
