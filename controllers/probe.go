@@ -12,6 +12,7 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/places"
 	"github.com/oauthbroker/oauth-broker/internal/runtimeconfig"
 )
 
@@ -58,11 +59,12 @@ type Prober struct {
 	// Random gives a number from 0 to 1.
 	Random func() float64
 
-	mu     sync.Mutex
-	jobs   map[translate.Ref]*probeJob
-	paces  map[string]*pace // by vendor
-	asking map[string]int   // probes under way, by namespace
-	queue  workqueue.TypedRateLimitingInterface[translate.Ref]
+	asking places.Places[string] // probes under way, by namespace
+
+	mu    sync.Mutex
+	jobs  map[translate.Ref]*probeJob
+	paces map[string]*pace // by vendor
+	queue workqueue.TypedRateLimitingInterface[translate.Ref]
 }
 
 // probeJob is one credential that is probed again and again.
@@ -144,10 +146,10 @@ func (p *Prober) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.Re
 	if due.After(now) {
 		return reconcile.Result{RequeueAfter: due.Sub(now)}, nil
 	}
-	if !p.enter(ref.Namespace) {
+	if !p.asking.Enter(ref.Namespace, probersFor(ref.Namespace)) {
 		return reconcile.Result{RequeueAfter: probeTurn}, nil
 	}
-	defer p.leave(ref.Namespace)
+	defer p.asking.Leave(ref.Namespace)
 	answer := p.Probe(ctx, job.request)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, nil // the operator stops; the answer is no news
@@ -157,27 +159,13 @@ func (p *Prober) Reconcile(ctx context.Context, ref translate.Ref) (reconcile.Re
 	return reconcile.Result{RequeueAfter: p.again(ref, job, answer)}, nil
 }
 
-// enter takes a place for a namespace. The platform's own credentials have none, and
-// as many places as there are.
-func (p *Prober) enter(namespace string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if namespace != "" && p.asking[namespace] >= probersOfOne {
-		return false
+// probersFor is how many places a namespace may hold. The platform's own credentials
+// have none, and as many places as there are.
+func probersFor(namespace string) int {
+	if namespace == "" {
+		return probers
 	}
-	if p.asking == nil {
-		p.asking = map[string]int{}
-	}
-	p.asking[namespace]++
-	return true
-}
-
-func (p *Prober) leave(namespace string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.asking[namespace]--; p.asking[namespace] == 0 {
-		delete(p.asking, namespace)
-	}
+	return probersOfOne
 }
 
 // again says when to ask next, and makes everybody wait for a vendor that asked

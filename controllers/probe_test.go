@@ -134,8 +134,8 @@ func TestProber_share(t *testing.T) {
 	}
 	reconcile(ref("slow", "a"), 4, time.Hour)
 	reconcile(ref("slow", "c"), 5, time.Hour)
-	if p.asked != 5 || len(p.prober.asking) != 0 {
-		t.Errorf("%d were asked about, and %v are under way; want 5 and none", p.asked, p.prober.asking)
+	if p.asked != 5 || p.prober.asking.Holders() != 0 {
+		t.Errorf("%d were asked about, and %d namespaces are under way; want 5 and none", p.asked, p.prober.asking.Holders())
 	}
 }
 

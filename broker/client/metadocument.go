@@ -181,10 +181,7 @@ func network(caller string) string {
 	if err != nil {
 		return caller
 	}
-	if wide, err := p.Addr().Prefix(48); err == nil {
-		return wide.String()
-	}
-	return caller
+	return guard.Site(p.Addr()).String()
 }
 
 // enterAndFetch fetches where there is a place, and tells how long the outcome

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/oauthbroker/oauth-broker/internal/places"
 )
 
 // maxOpen bounds the connections to one address: an outsider has as many names
@@ -28,9 +30,7 @@ type dialer struct {
 	resolver *net.Resolver // nil is the system's
 	check    func(network, address string, conn syscall.RawConn) error
 	net      *net.Dialer
-
-	mu   sync.Mutex
-	open map[netip.Prefix]int
+	open     places.Places[netip.Prefix]
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -64,11 +64,11 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 
 // connect makes a connection that holds a place until it is closed.
 func (d *dialer) connect(ctx context.Context, network string, ip netip.Addr, port string) (net.Conn, error) {
-	site := siteOf(ip)
-	if !d.enter(site) {
+	site := Site(ip)
+	if !d.open.Enter(site, maxOpen) {
 		return nil, ErrBusy
 	}
-	leave := sync.OnceFunc(func() { d.leave(site) })
+	leave := sync.OnceFunc(func() { d.open.Leave(site) })
 	conn, err := d.net.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
 	if err != nil {
 		leave()
@@ -81,30 +81,13 @@ func (d *dialer) connect(ctx context.Context, network string, ip netip.Addr, por
 	return held, nil
 }
 
-func siteOf(ip netip.Addr) netip.Prefix {
+// Site is what counts as one address: whoever has one IPv6 address has a /48 of them.
+func Site(ip netip.Addr) netip.Prefix {
 	bits := ip.BitLen()
 	if ip.Is6() {
 		bits = siteBits
 	}
 	return netip.PrefixFrom(ip.WithZone(""), bits).Masked()
-}
-
-func (d *dialer) enter(site netip.Prefix) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.open[site] >= maxOpen {
-		return false
-	}
-	d.open[site]++
-	return true
-}
-
-func (d *dialer) leave(site netip.Prefix) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.open[site]--; d.open[site] == 0 {
-		delete(d.open, site)
-	}
 }
 
 type heldConn struct {

@@ -8,7 +8,7 @@ import (
 )
 
 // Whoever has one IPv6 address has a /48 of them, and each IPv4 address is one.
-func TestSiteOf(t *testing.T) {
+func TestSite(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		same bool
@@ -17,7 +17,7 @@ func TestSiteOf(t *testing.T) {
 		{"1.1.1.1", "1.1.1.1", true}, {"1.1.1.1", "1.1.1.0", false},
 		{"fe80::1%a", "fe80::1%b", true},
 	} {
-		if same := siteOf(netip.MustParseAddr(c.a)) == siteOf(netip.MustParseAddr(c.b)); same != c.same {
+		if same := Site(netip.MustParseAddr(c.a)) == Site(netip.MustParseAddr(c.b)); same != c.same {
 			t.Errorf("%s and %s: the same site %v", c.a, c.b, same)
 		}
 	}

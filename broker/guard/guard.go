@@ -45,7 +45,7 @@ func NewClient(o Options) *http.Client {
 	if o.AllowLoopback {
 		check = controlOrLoopback
 	}
-	d := &dialer{resolver: o.Resolver, check: check, net: &net.Dialer{Timeout: o.Timeout, Control: check}, open: map[netip.Prefix]int{}}
+	d := &dialer{resolver: o.Resolver, check: check, net: &net.Dialer{Timeout: o.Timeout, Control: check}}
 	transport := &http.Transport{
 		Proxy:                  nil, // a proxy would hide the address from the guard
 		DialContext:            d.dial,

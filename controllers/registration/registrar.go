@@ -22,6 +22,7 @@ import (
 
 	oauthv1alpha1 "github.com/oauthbroker/oauth-broker/api/v1alpha1"
 	"github.com/oauthbroker/oauth-broker/controllers/translate"
+	"github.com/oauthbroker/oauth-broker/internal/places"
 )
 
 // conflictDelay is how long the cache gets to see what made a write conflict.
@@ -57,7 +58,7 @@ type Registrar struct {
 	results map[types.UID]translate.Registered
 	known   map[types.UID]*memory
 	// underWay counts what is done at the moment, by namespace.
-	underWay map[string]int
+	underWay places.Places[string]
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
@@ -158,34 +159,12 @@ const (
 	turnDelay = 250 * time.Millisecond
 )
 
-// enter takes a place for a credential of a namespace, where there is one.
-func (r *Registrar) enter(namespace string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.underWay == nil {
-		r.underWay = map[string]int{}
-	}
-	if r.underWay[namespace] >= perNamespace {
-		return false
-	}
-	r.underWay[namespace]++
-	return true
-}
-
-func (r *Registrar) leave(namespace string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.underWay[namespace]--; r.underWay[namespace] == 0 {
-		delete(r.underWay, namespace)
-	}
-}
-
 // Reconcile does what is due for one credential.
 func (r *Registrar) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	if !r.enter(request.Namespace) {
+	if !r.underWay.Enter(request.Namespace, perNamespace) {
 		return reconcile.Result{RequeueAfter: turnDelay}, nil
 	}
-	defer r.leave(request.Namespace)
+	defer r.underWay.Leave(request.Namespace)
 	var c oauthv1alpha1.BYOCCredential
 	err := r.Client.Get(ctx, request.NamespacedName, &c)
 	if apierrors.IsNotFound(err) {

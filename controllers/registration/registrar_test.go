@@ -86,7 +86,7 @@ func TestRegistrar_oneTenantDoesNotHoldUpOthers(t *testing.T) {
 	for range perNamespace {
 		<-ended
 	}
-	if len(r.underWay) != 0 {
-		t.Errorf("%v is left over", r.underWay)
+	if r.underWay.Holders() != 0 {
+		t.Errorf("%d namespaces are left over", r.underWay.Holders())
 	}
 }
